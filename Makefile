@@ -101,7 +101,8 @@ pictures: $(foreach name,fsptal base refined backtal asmloc lacp delu,$(PICTURES
 	    -o $(PICTURES_DIR)/diagnosis
 	cp $(foreach name,error_profile sensitivity false_negatives,$(PICTURES_DIR)/diagnosis/$(name).png) docs/images
 	$(PY) tools/analysis_tools/diagnose.py $(foreach name,backtal asmloc lacp fsptal,$(PICTURES_DIR)/$(name)/results.json) \
-	    $(ANNOTATIONS) --subset test --names BackTAL ASM-Loc LACP 'FS-PTAL tuned' -o $(PICTURES_DIR)/methods
+	    $(ANNOTATIONS) --subset test --names BackTAL 'ASM-Loc, base model' LACP 'FS-PTAL tuned' \
+	    -o $(PICTURES_DIR)/methods
 	cp $(PICTURES_DIR)/methods/best_detections.png docs/images
 	$(PY) tools/analysis_tools/plot_timeline.py configs/delu/delu_synthetic.py "$$(cat $(PICTURES_DIR)/delu/last_checkpoint)" \
 	    configs/lacp/lacp_synthetic.py "$$(cat $(PICTURES_DIR)/lacp/last_checkpoint)" $(TUNED_CONFIG) $(FSPTAL)/epoch_75.pth \

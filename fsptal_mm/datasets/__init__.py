@@ -12,6 +12,7 @@ from .transforms import (
     PackPointTALInputs,
     PointsToSnippets,
     ResizeSnippets,
+    SampleSnippets,
     SnippetLoader,
 )
 from .windows import Windows
@@ -27,6 +28,7 @@ __all__ = [
     'PointTALDataset',
     'PointsToSnippets',
     'ResizeSnippets',
+    'SampleSnippets',
     'SharedClassBatchSampler',
     'SnippetLoader',
     'SyntheticParams',

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from fsptal_mm.models.evaluation_mode import evaluation_mode
 
-from .random_numbers import SeededItems
+from .random_numbers import SeededItems, without_random_samples
 from .unwrapping import unwrapped_model
 
 
@@ -31,8 +31,13 @@ def mining_pass(runner: Runner, mine: Callable, epoch: int | None = None) -> dic
         the results of all videos, since it trains on different videos in every epoch.
     """
     model, mined = unwrapped_model(runner), {}
-    with evaluation_mode(model), runner.optim_wrapper.optim_context(runner.model):  # in the precision of training
-        dataset = runner.train_dataloader.dataset
+    dataset = runner.train_dataloader.dataset
+    # In the precision of training.
+    with (
+        evaluation_mode(model),
+        runner.optim_wrapper.optim_context(runner.model),
+        without_random_samples(dataset),
+    ):
         if epoch is not None:
             inner = dataset.dataset if isinstance(dataset, SeededItems) else dataset
             dataset = SeededItems(inner, runner.seed, epoch)

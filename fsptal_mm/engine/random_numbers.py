@@ -63,3 +63,24 @@ class SeededItems(Dataset):
         if name.startswith('__') or name == 'dataset':
             raise AttributeError(name)
         return getattr(self.dataset, name)
+
+
+@contextmanager
+def without_random_samples(dataset: Dataset) -> Iterator[None]:
+    """In the block, transforms of a dataset do not sample at random: those with the attribute ``at_random``.
+
+    Such a transform is ``SampleSnippets``. The dataset may have wrappers, such as ``RepeatDataset``.
+    """
+    steps, parts = [], [dataset]
+    while parts:
+        own = vars(parts.pop())
+        parts += [*own.get('datasets', ()), *([own['dataset']] if 'dataset' in own else [])]
+        steps += [step for step in getattr(own.get('pipeline'), 'transforms', ()) if hasattr(step, 'at_random')]
+    before = [step.at_random for step in steps]
+    for step in steps:
+        step.at_random = False
+    try:
+        yield
+    finally:
+        for step, value in zip(steps, before):
+            step.at_random = value

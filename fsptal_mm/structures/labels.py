@@ -205,6 +205,25 @@ class VideoLabels:
         )
         return cls(actions=actions, segments=segments and SegmentLabels(**segments), **own)
 
+    def of_range(self, start: int, stop: int) -> 'VideoLabels':
+        """Select the labels of the snippets ``[start, stop)``; video labels are then the classes of their actions.
+
+        Raises:
+            InputError: The labels hold pseudo segments, which would have to be cut.
+        """
+        if self.segments is not None:
+            expected = "a pipeline without SampleSnippets(mode='crop'), since pseudo segments of whole videos are kept"
+            raise InputError(expected, field='train_dataloader.dataset.pipeline', found='SampleSnippets')
+        actions = self.actions.to_dense()[start:stop]
+        return replace(
+            self,
+            actions=actions.to_sparse(),
+            background_labels=self.background_labels[start:stop],
+            gt_video_labels=(actions > 0).any(0).to(self.gt_video_labels),
+            given=self.given[start:stop],
+            edges_sec=self.edges_sec[start : stop + 1],
+        )
+
     @staticmethod
     def from_batch(
         data_samples: Sequence[ActionDataSample],
@@ -249,7 +268,8 @@ class VideoLabels:
 
         Args:
             store (dict[str, VideoLabels]): Labels by video id.
-            data_samples (list[ActionDataSample]): With metainfo ``video_id`` and ``num_snippets``.
+            data_samples (list[ActionDataSample]): With metainfo ``video_id`` and ``num_snippets``; of a window of the
+                video, also with ``snippet_range``, the first snippet of the window and the one behind it.
             mask (Tensor): ``(B, T)`` of the batch; labels go to its device.
 
         Returns:
@@ -259,6 +279,8 @@ class VideoLabels:
             InputError: A video is not as long as it was in the mining pass.
         """
         videos = [store[sample.video_id] for sample in data_samples]
+        ranges = [sample.get('snippet_range') for sample in data_samples]
+        videos = [labels if part is None else labels.of_range(*part) for labels, part in zip(videos, ranges)]
         for labels, sample in zip(videos, data_samples):
             if len(labels.given) != sample.num_snippets:
                 raise InputError(

@@ -49,6 +49,7 @@ PARTS = {
     'LoadSnippetFeatures': (TRANSFORMS, 'length_tolerance'),
     'ExtendPointLabels': (TRANSFORMS, 'label_weight neighbour_weight stage'),
     'ResizeSnippets': (TRANSFORMS, 'num_snippets'),
+    'SampleSnippets': (TRANSFORMS, 'num_snippets mode short'),
     'PseudoLabelMiningHook': (HOOKS, 'begin interval'),
     'TALMetric': (METRICS, 'preset tiou_thresholds average_ranges metrics ambiguous'),
 }
@@ -68,6 +69,7 @@ NEEDED = {name: dict(in_channels=8) for name, (_, arguments) in PARTS.items() if
     ),
     'PointTALDataset': dict(ann_file='none.json', data_prefix=dict(feature='features'), grid=dict(snippet_sec=1.0)),
     'ResizeSnippets': dict(num_snippets=8),
+    'SampleSnippets': dict(num_snippets=8),
     **{head: dict(num_classes=2, in_channels=8) for head in ('FSPTALHead', 'LACPHead', 'PointTALHead')},
 }
 

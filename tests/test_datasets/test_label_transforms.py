@@ -152,3 +152,11 @@ def test_resizing_keeps_the_video_where_it_is():
     same = ResizeSnippets(5).transform(video())
     np.testing.assert_array_equal(same['features'], video()['features'])
     assert same['grid'] == video()['grid']
+
+
+def test_points_in_the_incomplete_snippet_at_the_end_of_a_resized_video():
+    # Five snippets end at 2.5 s, and the incomplete one behind them, which has no features, before 3 s.
+    results = PointsToSnippets().transform(ResizeSnippets(10).transform(video([2.7], [1])))
+    assert np.argwhere(results['snippet_instances'] >= 0).tolist() == [[9, 1]]
+    with refused('point_sec: found [3.1]'):
+        PointsToSnippets().transform(ResizeSnippets(10).transform(video([3.1], [1])))

@@ -1,8 +1,11 @@
+import dataclasses
+
 import pytest
 import torch
 from mmengine.config import Config
 from tiny_run import LENGTHS, hook_of, make_runner, same_weights
 
+from fsptal_mm.datasets import SampleSnippets
 from fsptal_mm.engine import RefreshHook
 from fsptal_mm.structures import SegmentLabels, VideoLabels
 from fsptal_mm.utils.errors import InputError
@@ -107,6 +110,36 @@ def test_mining_at_every_step_is_refused_for_sfnet(tmp_path):
     runner = make_runner(tmp_path, [dict(type='PseudoLabelMiningHook')], dict(type='SFNetHead'))
     with pytest.raises(InputError, match='RefreshHook'):
         runner.train()
+
+
+def test_grown_labels_of_windows(tmp_path):
+    runner = refreshing(tmp_path, epochs=4, at=(1,))
+    runner.train_dataloader.dataset.pipeline.transforms[2] = SampleSnippets([7, 10], mode='crop')
+    lengths, head = [], runner.model.head
+    loss_by_feat = head.loss_by_feat
+    head.loss_by_feat = lambda logits, targets: lengths.append(targets.mask.sum(1)) or loss_by_feat(logits, targets)
+    runner.train()
+    assert set(torch.cat(lengths).tolist()) == {7, 9, 10}  # windows; the shortest video has nine snippets
+    store = hook_of(runner, RefreshHook).store
+    assert sorted(len(labels.given) for labels in store.values()) == sorted(LENGTHS)  # labels grow in whole videos
+
+
+def test_labels_of_a_window_of_a_video():
+    instances = torch.tensor([[1, -1], [-1, -1], [-1, 0], [-1, 0]], dtype=torch.int32)
+    background = torch.tensor([False, True, False, False])
+    given = torch.tensor([True, True, True, False])
+    labels = VideoLabels(
+        (instances + 1).to_sparse(), background, torch.ones(2), given, torch.arange(5).double().numpy(), None
+    )
+    found = labels.of_range(1, 3)
+    assert found.snippet_instances.tolist() == [[-1, -1], [-1, 0]]
+    assert found.background_labels.tolist() == [True, False]
+    assert found.given.tolist() == [True, True]
+    assert found.gt_video_labels.tolist() == [0, 1]
+    assert found.edges_sec.tolist() == [1, 2, 3]
+    segments = SegmentLabels(*[torch.tensor([number]) for number in range(8)])
+    with pytest.raises(InputError, match='SampleSnippets'):
+        dataclasses.replace(labels, segments=segments).of_range(1, 3)
 
 
 def test_labels_survive_their_state():

@@ -68,13 +68,15 @@ def config_file(tmp_path_factory):
 def run(tool, config_file, tmp_path, monkeypatch, capsys):
     """Run the tool on a table of the given rows; return exit status, what it printed, and the JSON.
 
-    A row is its label, options and published figures; or, for an absent config, its label and a text.
+    A row is a Row; or its label, options and published figures; or, for an absent config, its label and a text.
     """
     tables = importlib.import_module('tables')
 
     def run(rows, *arguments, reference='plain', **settings):
         rows = tuple(
-            tables.Row(row[0], 'nowhere_{data}.py', absent=row[1])
+            row
+            if isinstance(row, tables.Row)
+            else tables.Row(row[0], 'nowhere_{data}.py', absent=row[1])
             if isinstance(row[1], str)
             else tables.Row(row[0], str(config_file), *row[1:])
             for row in rows
@@ -149,6 +151,28 @@ def test_figures_in_the_table(run, pretend):
     assert cells['better'].split('|')[6].strip() == '+20.0 [+0.0, +0.0] ± 0.0'
     assert content['rows'][1]['difference']['by_seed'] == pytest.approx([20, 20, 20])
     assert (pretend / 'tables/trial.md').read_text().strip() == printed.strip()
+
+
+def test_rows_with_other_labels_or_seeds_of_their_own(run, pretend, config_file):
+    tables = importlib.import_module('tables')
+    rows = [
+        tables.Row('plain', str(config_file)),
+        tables.Row('clicked', str(config_file), supervision='clicks', seeds=1),
+        tables.Row('nowhere', 'nowhere_{data}.py', absent='no such data', supervision='video labels'),
+    ]
+    status, printed, content = run(rows, seeds=2)
+    assert status == 0
+    head, *lines = [
+        [cell.strip() for cell in line.strip('|').split('|')] for line in printed.splitlines() if line.startswith('|')
+    ]
+    assert head[:3] == ['data', 'row', 'supervision']
+    cells = {line[1]: dict(zip(head, line)) for line in lines}
+    assert [cells[row.label]['supervision'] for row in rows] == ['points', 'clicks', 'video labels']
+    assert cells['plain']['each seed'] == '50.0 / 60.0'
+    assert cells['clicked']['each seed'] == '50.0'  # its only seed, and compared with that of the reference
+    assert cells['clicked']['minus plain'] == '+0.0 [+0.0, +0.0]'
+    assert 'small: 0, 1' in printed
+    assert content['rows'][1]['difference']['seeds'] == [0]
 
 
 def test_finished_runs_are_found_and_others_are_run(run, pretend):

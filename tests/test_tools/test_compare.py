@@ -25,7 +25,8 @@ def test_rows_build_on_the_run_of_the_same_seed(tool, tmp_path):
     # A row's fingerprint depends on the configuration of its source, too.
     other = tool.plan(tool.ALONGSIDE, ['synthetic'], [3], ['model.init_cfg=None'], tmp_path)
     assert other[0].experiment.fingerprint != source.fingerprint
-    told = {label: tool.supervision(entry.experiment.config) for label, entry in entries.items()}
+    supervision = importlib.import_module('table_report').supervision
+    told = {label: supervision(entry.experiment.config) for label, entry in entries.items()}
     assert (told['LACP'], told['MIL']) == ('points', 'video labels')
     assert told['snippet classifier'] == told['BMN'] == 'segments'
     # A method that is in the tables of both tools shares its runs.
@@ -37,7 +38,8 @@ def test_rows_build_on_the_run_of_the_same_seed(tool, tmp_path):
 def test_kinds_of_supervision_are_told_apart(tool, tmp_path):
     tables = importlib.import_module('tables')
     entries = tool.plan(tables.TABLES['literature'], ['synthetic'], [0], [], tmp_path)
-    told = {entry.row.label: tool.supervision(entry.experiment.config) for entry in entries}
+    supervision = importlib.import_module('table_report').supervision
+    told = {entry.row.label: supervision(entry.experiment.config) for entry in entries}
     assert told['SF-Net'] == 'points'
     assert told['BackTAL'] == 'video labels, background clicks'
     assert told['DELU'] == told['ASM-Loc, base model'] == told['ASM-Loc'] == 'video labels'

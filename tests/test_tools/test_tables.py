@@ -107,9 +107,8 @@ def test_the_manual_points_of_thumos_are_sf_nets(tool, data_root):
 
 @pytest.mark.parametrize('data', ['spatialcnn_gtea', 'acc_50salads', 'thumos14shaped', 'synthetic'])
 def test_methods_are_compared_on_equal_terms(tool, data):
-    paper, *others = (entry.experiment.config.model for entry in plan(tool, 'comparison', data))
-    assert len(others) == 4
-    first = others[0]
+    first, paper, *others = (entry.experiment.config.model for entry in plan(tool, 'comparison', data))
+    assert len(others) == 3
     assert paper.embedding.get('kernel_size', 3) == 3  # the paper's form keeps its own kernel size
     assert all(model.embedding == first.embedding for model in others)
     for model in (paper, *others):
@@ -117,3 +116,12 @@ def test_methods_are_compared_on_equal_terms(tool, data):
         assert model.head.proposals.nms == first.head.proposals.nms
         built = MODELS.build(model).head.proposals
         assert vars(built) == vars(MODELS.build(first).head.proposals)
+
+
+@pytest.mark.parametrize('name', ['comparison', 'literature'])
+def test_methods_are_compared_with_fsptal_tuned(name, tool):
+    entries = {entry.row.label: entry for entry in plan(tool, name, 'acc_50salads')}
+    assert next(iter(entries)) == tool.TABLES[name].reference == 'FS-PTAL tuned'
+    assert entries['FS-PTAL tuned'].seeds == ((0, 1, 2, 3, 4) if name == 'comparison' else (0, 1, 2))
+    for label, entry in entries.items():
+        assert entry.seeds == ((0,) if label == "FS-PTAL (paper's form)" else entries['FS-PTAL tuned'].seeds)

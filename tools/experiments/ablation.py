@@ -100,7 +100,7 @@ def plan(table, datasets, seeds, cfg_options, work_dir, form='tuned'):
                 expected = f'a config for the row {row.label!r} (other datasets: --data)'
                 raise InputError(expected, file=path, found='no file')
             experiments[row.label] = experiment
-            entries.append(Entry(data, row, tuple(dict.fromkeys(seeds or table.default_seeds(data))), experiment))
+            entries.append(Entry(data, row, tuple(dict.fromkeys(seeds or table.default_seeds(data, row))), experiment))
     return entries
 
 

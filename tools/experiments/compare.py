@@ -60,7 +60,6 @@ if __name__ == '__main__':  # check the arguments before the imports, which take
 import torch
 from ablation import plan, run_missing
 from mmaction.apis import init_recognizer
-from mmaction.registry import MODELS
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader
 from rich import box
@@ -74,16 +73,6 @@ from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.writing import atomic_write, write_json
 
 _MEASURES = ('mAP@0.5', 'AR@10', 'AR@50', 'AR@100')
-_SUPERVISION = {'segments': 'segments', 'clicks': 'video labels, background clicks'}  # by `supervision` of the dataset
-
-
-def supervision(config):
-    """Name the kind of labels that a config trains on."""
-    given = config.train_dataloader.dataset.get('supervision')
-    if given in _SUPERVISION:
-        return _SUPERVISION[given]
-    head = MODELS.get(config.model.get('head', {}).get('type', ''))
-    return getattr(head, 'supervision', 'points')
 
 
 @naming_types()
@@ -121,7 +110,7 @@ def to_markdown(rows, reference):
     """Format the table as Markdown; its figures are means over the finished seeds.
 
     Args:
-        rows (list[dict]): Rows of :func:`summarize`, with ``supervision`` and ``costs``.
+        rows (list[dict]): Rows of :func:`summarize`, with ``costs``.
         reference: Label of the row that the others are compared with.
     """
     table = RichTable('method', 'supervision', box=box.MARKDOWN)
@@ -153,7 +142,6 @@ def main(argv=None):
             failed = {} if args.print_only else run_missing(entries, args.jobs)
             rows = summarize(table, entries)
             for entry, row in zip(entries, rows):
-                row['supervision'] = entry.row.supervision or supervision(entry.experiment.config)
                 row['costs'] = [costs(entry.experiment, seed) for seed in row['finished']]
         text = to_markdown(rows, table.reference)
         print(text)

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from mmaction.registry import MODELS
 from rich import box
 from rich.table import Table as RichTable
 from table_runs import Experiment
@@ -19,6 +20,7 @@ from fsptal_mm.evaluation.functional import (
 from fsptal_mm.report.results import load_test_set
 
 NUM_RESAMPLES = 1000
+_SUPERVISION = {'segments': 'segments', 'clicks': 'video labels, background clicks'}  # by `supervision` of the dataset
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,15 @@ class Entry:
         """Measures (fractions) of the finished runs, by seed."""
         found = {seed: self.experiment.metrics(seed) for seed in self.seeds if self.experiment is not None}
         return {seed: entry['metrics'] for seed, entry in found.items() if entry is not None}
+
+
+def supervision(config):
+    """Name the kind of labels that a config trains on."""
+    given = config.train_dataloader.dataset.get('supervision')
+    if given in _SUPERVISION:
+        return _SUPERVISION[given]
+    head = MODELS.get(config.model.get('head', {}).get('type', ''))
+    return getattr(head, 'supervision', 'points')
 
 
 def resampled_main_average(test_set, counts, results_file):
@@ -72,6 +83,7 @@ def summarize(table, entries):
         list[dict]: One dict for each row, with figures in percent:
 
         - ``label``, ``data``, ``config``, ``cfg_options``, ``published``: the row
+        - ``supervision``: kind of labels that the row is trained on
         - ``seeds``, ``finished``: all seeds, and those with a finished run
         - ``metrics``: ``mean``, ``deviation`` and ``by_seed`` of each measure
         - ``main``: name of the measure that is compared
@@ -125,6 +137,7 @@ def _row(entry, main):
     return {
         'label': entry.row.label,
         'data': entry.data,
+        'supervision': entry.row.supervision or (supervision(entry.experiment.config) if entry.experiment else '-'),
         'config': str(entry.experiment.config_file) if entry.experiment else None,
         'cfg_options': list(entry.experiment.options) if entry.experiment else None,
         'seeds': list(entry.seeds),
@@ -152,14 +165,16 @@ def to_markdown(content):
     """
     rows = content['rows']
     main = ' or '.join(dict.fromkeys(row['main'] for row in rows))
-    seeds = {row['data']: ', '.join(map(str, row['seeds'])) for row in rows}
+    seeds = {}
+    for row in rows:  # a row may have fewer seeds than the others
+        seeds[row['data']] = max(seeds.get(row['data'], []), row['seeds'], key=len)
     lines = [
         f'# {content["name"]}: {content["title"]}',
         '',
         f'{content["date"]}, fsptal_mm {content["version"]}: `{content["command"]}`',
         '',
         f'In percent, of the last checkpoint. `{main}`: mean ± sample standard deviation over the seeds ('
-        + '; '.join(f'{data}: {numbers}' for data, numbers in seeds.items())
+        + '; '.join(f'{data}: {", ".join(map(str, numbers))}' for data, numbers in seeds.items())
         + f'). `minus {content["reference"]}`: mean over the seeds of the paired difference, [95 % interval of '
         f'{NUM_RESAMPLES} bootstrap resamples of the test videos], ± sample standard deviation over the seeds.'
         + (f' Published figures: {content["source"]}.' if content['source'] else ''),
@@ -174,7 +189,10 @@ def to_markdown(content):
 def _table(reference, rows, main):
     keys = [key for key in _union(row['metrics'] for row in rows) if key.startswith('mAP@') and '-' not in key]
     on = _union(row['published'] for row in rows)
-    table = RichTable('data', 'row', box=box.MARKDOWN)
+    names = ['data', 'row']
+    if len({row['supervision'] for row in rows}) > 1:
+        names.append('supervision')
+    table = RichTable(*names, box=box.MARKDOWN)
     headings = [*(key.removeprefix('mAP') for key in keys), main, 'each seed', f'minus {reference}']
     for heading in [*headings, *(f'published ({name})' for name in on)]:
         table.add_column(heading, justify='right', no_wrap=True)
@@ -187,7 +205,7 @@ def _table(reference, rows, main):
             _difference(row['difference']),
             *(f'{row["published"][name]:.4g}' if name in row['published'] else '' for name in on),
         ]
-        table.add_row(row['data'], row['label'], *cells)
+        table.add_row(row['data'], row['label'], *(row[name] for name in names[2:]), *cells)
     return render_markdown(table)
 
 

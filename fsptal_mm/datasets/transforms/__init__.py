@@ -2,6 +2,7 @@ from .clips import LoadSnippetClips
 from .formatting import PackLocalizerInputs, PackPointTALInputs
 from .labels import CropToWindow, ExtendPointLabels, PointsToSnippets, ResizeSnippets
 from .loading import LoadSnippetFeatures, SnippetLoader
+from .sampling import SampleSnippets
 
 __all__ = [
     'CropToWindow',
@@ -12,5 +13,6 @@ __all__ = [
     'PackPointTALInputs',
     'PointsToSnippets',
     'ResizeSnippets',
+    'SampleSnippets',
     'SnippetLoader',
 ]

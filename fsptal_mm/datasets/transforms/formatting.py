@@ -34,7 +34,9 @@ class PackPointTALInputs(BaseTransform):
         meta_keys: Further keys to keep as meta information, if present.
     """
 
-    def __init__(self, meta_keys: Sequence[str] = ('snippet_positions', 'embedding_positions')) -> None:
+    def __init__(
+        self, meta_keys: Sequence[str] = ('snippet_positions', 'embedding_positions', 'snippet_range')
+    ) -> None:
         self.meta_keys = meta_keys
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:

@@ -49,7 +49,9 @@ class PointsToSnippets(BaseTransform):
     def _snippets(results, field, num_snippets):
         """Snippets ``(N,)`` of the times in ``results[field]``, clipped to the snippets that have features."""
         snippets = results['grid'].to_snippet(results[field])
-        last = max(num_snippets, int(results['grid'].to_snippet(results['duration_sec'])))
+        # The incomplete snippet at the end counts as one snippet, or as many as ResizeSnippets makes of one.
+        behind = -(-num_snippets // results['resized_from']) if 'resized_from' in results else 1
+        last = max(num_snippets - 1 + behind, int(results['grid'].to_snippet(results['duration_sec'])))
         # On a grid of overlapping clips, snippet 0 begins after the start of the video. A point before snippet 0 gets a
         # negative index, which is no error.
         first = 0 if 'window' in results else min(0, int(results['grid'].to_snippet(0.0)))
@@ -113,8 +115,8 @@ class ExtendPointLabels(BaseTransform):
             results['features'] = interpolate(results['features'], positions)
         else:
             results['embedding_positions'] = positions
-        results['snippet_instances'] = _carry_labels(instances, positions, NO_INSTANCE)
-        results['background_labels'] = _carry_labels(results['background_labels'][:, None], positions, False)[:, 0]
+        results['snippet_instances'] = carry_labels(instances, positions, NO_INSTANCE)
+        results['background_labels'] = carry_labels(results['background_labels'][:, None], positions, False)[:, 0]
         results['snippet_positions'] = positions
         return results
 
@@ -150,7 +152,7 @@ class ResizeSnippets(BaseTransform):
     that times of labels and proposals stay correct. Put this transform before ``PointsToSnippets``, which reads the
     grid.
 
-    Required keys: ``features``, ``grid``. Changed: both.
+    Required keys: ``features``, ``grid``. Changed: both. Added: ``resized_from``, the number of snippets before.
 
     Args:
         num_snippets: Length T of every video afterwards.
@@ -172,6 +174,7 @@ class ResizeSnippets(BaseTransform):
         positions = np.clip((np.arange(self.num_snippets) + 0.5) * scale - 0.5, 0, original - 1)
         results['features'] = interpolate(results['features'], positions)
         results['grid'] = SnippetGrid(grid.snippet_sec * scale, grid.offset_sec)
+        results['resized_from'] = original
         return results
 
 
@@ -224,7 +227,7 @@ def interpolate(features: np.ndarray, positions: np.ndarray) -> np.ndarray:
     return features[left] * (1 - share) + features[right] * share
 
 
-def _carry_labels(labels, positions, empty):
+def carry_labels(labels: np.ndarray, positions: np.ndarray, empty: int | bool) -> np.ndarray:
     """Carry labels ``(T_ori, K)`` of original snippets over to the extended snippets, ``(T, K)``.
 
     An extended snippet takes the labels of each original snippet that is at most ``_EXTENT`` away. If there is no

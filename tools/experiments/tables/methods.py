@@ -1,4 +1,8 @@
-"""Tables that compare methods. Published figures are mAP in percent, averaged over the tIoUs 0.1, 0.2, ... 0.7."""
+"""Tables that compare methods.
+
+Published figures are mAP in percent, averaged over the tIoUs 0.1, 0.2, ... 0.7; those of "@0.3-0.7" over 0.3, 0.4, ...
+0.7.
+"""
 
 from .options import STAGE_1
 from .table import BASE, BMN, FORMS, LACP, REFINED, SUPERVISED, Row, Table
@@ -54,43 +58,54 @@ def _two_stages(method, config):
     )
 
 
+def _published(thumos=None, thumos_from_3=None, gtea=None):
+    """Published figures by the names of their columns."""
+    names = 'THUMOS14 I3D', 'THUMOS14 I3D, @0.3-0.7', 'GTEA I3D'
+    return {name: figure for name, figure in zip(names, (thumos, thumos_from_3, gtea)) if figure is not None}
+
+
 TABLES = {
     'comparison': Table(
         "Methods on equal terms: the same proposals, NMS and trunk (only the paper's form has another trunk)",
         rows=(
+            Row('FS-PTAL tuned', FORMS['tuned'] + '_{data}.py'),
             Row(
                 "FS-PTAL (paper's form)",
                 FORMS['paper'] + '_{data}.py',
-                published={'THUMOS14 I3D': 56.7, 'GTEA I3D': 44.3},
+                published=_published(56.7, 48.7, 44.3),
+                seeds=1,
             ),
-            Row('FS-PTAL tuned', FORMS['tuned'] + '_{data}.py'),
-            Row('LACP', LACP, published={'THUMOS14 I3D': 52.8, 'GTEA I3D': 43.5}),
+            Row('LACP', LACP, published=_published(52.8, 44.5, 43.5)),
             Row('MIL', 'configs/mil/mil_{data}.py'),
             Row('base', BASE),
         ),
-        reference='LACP',
-        source='the paper, Tables 5 and 6 (means of rows); with I3D features, so not comparable with ours',
+        reference='FS-PTAL tuned',
+        source='the paper, Tables 5 and 6 (means of rows); with I3D features, so not comparable with ours; '
+        'test sets and protocols: docs/guides/which_method.md',
         data=('spatialcnn_gtea', 'acc_50salads', 'thumos14shaped', 'synthetic'),
     ),
     'literature': Table(
         'Other methods of the literature on the same trunk, with NMS of the same threshold',
         rows=(
-            Row('LACP', LACP),
-            Row('SF-Net', 'configs/sfnet/sfnet_{data}.py', published={'THUMOS14 I3D': 41.2, 'GTEA I3D': 31.0}),
-            Row('HR-Pro, stage 1', 'configs/hrpro/hrpro_{data}.py', published={'THUMOS14 I3D': 56.5}),
-            Row('BackTAL', 'configs/backtal/backtal_{data}.py', supervision='video labels, background clicks'),
+            Row('FS-PTAL tuned', FORMS['tuned'] + '_{data}.py'),
+            Row('SF-Net', 'configs/sfnet/sfnet_{data}.py', published=_published(41.2, 31.6, 31.0)),
+            Row('HR-Pro, stage 1', 'configs/hrpro/hrpro_{data}.py', published=_published(56.5, 47.4)),
+            Row('BackTAL', 'configs/backtal/backtal_{data}.py', published=_published(thumos_from_3=35.4)),
             Row(
                 'DELU',
                 'configs/delu/delu_{data}.py',
-                published={'THUMOS14 I3D': 46.4},
+                published=_published(46.4, 37.4),
                 absent='this dataset has only one feature stream',
+                supervision='video labels',
             ),
             Row('ASM-Loc, base model', 'configs/asmloc/asmloc_{data}.py'),
-            Row('ASM-Loc', 'configs/asmloc/asmloc-full_{data}.py', published={'THUMOS14 I3D': 45.1}),
+            Row('ASM-Loc', 'configs/asmloc/asmloc-full_{data}.py', published=_published(45.1, 35.8)),
         ),
-        reference='LACP',
-        source='the papers, HR-Pro the log of its public code; with I3D features, so not comparable with ours',
+        reference='FS-PTAL tuned',
+        source='the papers, HR-Pro the log of its public code; with I3D features, so not comparable with ours; '
+        'test sets and protocols: docs/guides/which_method.md',
         data=('spatialcnn_gtea', 'acc_50salads', 'thumos14shaped', 'synthetic'),
+        real_seeds=3,
     ),
     'refinement': Table(
         'The second stage behind FS-PTAL tuned, LACP, the base model, SF-Net and HR-Pro, and a supervised reference',

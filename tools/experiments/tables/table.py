@@ -31,6 +31,7 @@ class Row:
         trains: Whether to train. Otherwise the last checkpoint of ``source`` is tested with this row's config and
             options.
         supervision: Kind of labels of the training, if the config does not tell.
+        seeds: Number of seeds, if not the table's.
     """
 
     label: str
@@ -42,6 +43,7 @@ class Row:
     pseudo_segments: bool = False
     trains: bool = True
     supervision: str | None = None
+    seeds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,6 @@ class Table:
     seeds: int = 3
     real_seeds: int = 5
 
-    def default_seeds(self, data):
-        """Seeds on a dataset, from 0."""
-        return list(range(self.real_seeds if data in REAL_DATA else self.seeds))
+    def default_seeds(self, data, row):
+        """Seeds of a row on a dataset, from 0."""
+        return list(range(row.seeds or (self.real_seeds if data in REAL_DATA else self.seeds)))
