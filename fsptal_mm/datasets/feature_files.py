@@ -173,8 +173,8 @@ class FeatureReader:
         """Find the array of a video by going down from group to group.
 
         In each group, the next member is the next part of ``key`` if it is there, else the video, else the only member.
-        Without ``key``, the video must be met on the way, or its id in the path of the file: the only array of a file of
-        all videos may be that of another video.
+        Without ``key``, the video must be met on the way, or its id in the path of the file, since the only array of a
+        file of all videos may be that of another video.
         """
         import h5py
 

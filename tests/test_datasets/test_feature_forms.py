@@ -143,12 +143,12 @@ def test_the_only_array_of_a_file_of_all_videos_may_be_that_of_another_video(tmp
     for name in ('all.h5', 'v1.h5'):
         with h5py.File(tmp_path / name, 'w') as file:
             file[place] = FEATURES
-    with pytest.raises(InputError, match='all.h5: video v1: key: .*an array named v1'):
+    with pytest.raises(InputError, match=r'all\.h5: video v1: key: .*an array named v1'):
         load(tmp_path / 'all.h5')
     np.testing.assert_array_equal(load(tmp_path / 'all.h5', key=place), FEATURES)
     np.testing.assert_array_equal(load(tmp_path / 'v1.h5'), FEATURES)
     np.savez(tmp_path / 'all.npz', v2=FEATURES)
-    with pytest.raises(InputError, match='all.npz: video v1: key: .*an array named v1'):
+    with pytest.raises(InputError, match=r'all\.npz: video v1: key: .*an array named v1'):
         load(tmp_path / 'all.npz')
 
 
