@@ -66,7 +66,11 @@ def _to_numbers(row, number):
 
 
 def _are_names(first, rows):
-    """Whether the numbers in a first row can be names of columns: 0, 1, 2, ..., or whole numbers above others."""
+    """Whether the numbers in a first row can be names of columns.
+
+    Numbers 0, 1, 2, ... always can. Other numbers can if they are whole and different, and some cell of the next row is
+    no whole number; otherwise they may be data.
+    """
     numbers = [cell for cell in first if _is_number(cell)]
     if numbers == [str(number) for number in range(len(numbers))]:
         return True

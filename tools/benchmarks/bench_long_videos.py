@@ -44,7 +44,10 @@ def make_video(num_snippets):
 
 
 def parts_of(model, features, sample, scores):
-    """Make functions that each run one part of a step, forward and (where it has losses) backward."""
+    """Make functions that each run one part of a step; trunk and losses run forward and backward.
+
+    Mining, segment search and proposals have no gradients.
+    """
     head = model.head
     batch = model.data_preprocessor(dict(inputs=[features], data_samples=[sample]), True)['inputs']
     given = PointTargets.from_samples([sample], batch.mask)

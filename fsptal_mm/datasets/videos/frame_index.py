@@ -206,7 +206,11 @@ def _index_decoded(frames, stream, packets):
 
 
 def _is_numbered(pts, kind, packets):
-    """Whether the times of the packets in decoding order, sorted, are those of the frames; ``pts`` are those stated."""
+    """Whether the frames get their times from the packets' ``dts`` instead of from ``pts``, the times that they state.
+
+    This is so in containers that only number the packets in decoding order, if each frame has a packet with a number.
+    The sorted numbers are then the times of the frames in the order in which they are shown.
+    """
     if len(packets.dts) != len(pts) or None in packets.dts:
         return False
     if kind in _NUMBERED:
