@@ -150,7 +150,7 @@ def test_commands_name_scripts_and_options_that_exist():
         shared = re.findall(r'^from (\w+) import', text, re.MULTILINE)
         paths = [(ROOT / script).with_name(f'{name}.py') for name in shared]
         text += ''.join(path.read_text() for path in paths if path.is_file())
-        if script in ('tools/train.py', 'tools/test.py'):  # mmaction2's own command line
-            text += "'--amp' '--resume' '--seed' '--cfg-options' '--work-dir'"
+        if script in ('tools/train.py', 'tools/test.py'):  # mmaction2's own command line, and --quiet
+            text += "'--amp' '--resume' '--seed' '--cfg-options' '--work-dir' '--quiet'"
         options = re.findall(r'\s(--[a-z][\w-]*|-o)\b', arguments)
         assert [option for option in options if f"'{option}'" not in text] == [], (page, script)
