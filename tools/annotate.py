@@ -9,8 +9,9 @@ point_labels.csv and the files that belong to it.
 The class list has one name per line. The classes get the keys 1-9, then a-z, in this order. To give a class another
 key, write a tab and the key behind its name.
 
-With --suggest, the timeline of the page shows detections of a model. You look at each detection, then accept it (which
-sets a point in its middle) or reject it (which sets a background point there).
+With --suggest, the timeline of the page shows detections of a model. You look at a frame of each detection, then accept
+the detection (which sets a point at this frame) or reject it (which sets a background point there). The frame is that
+of the highest class score if the results state its time (best_sec), as those of demo.py do; else it is the middle.
 
 Examples:
     python tools/annotate.py data/mine/videos --classes data/mine/classes.txt

@@ -62,7 +62,8 @@ def choose_for_checkpoint(config: Config, checkpoint: str | Path) -> OperatingPo
     if not points:
         raise InputError('points in the held-out videos', file=dataset.ann_file, found='none')
     classes = dataset.metainfo['classes']
-    return choose_operating_point(Instances.join(points), Instances.join(detections), classes, digest)
+    points, detections = Instances.join(points), Instances.join(detections)
+    return choose_operating_point(points, detections, classes, digest, str(checkpoint))
 
 
 @naming_types()
@@ -99,7 +100,8 @@ def carry_over(config: Config, chosen: OperatingPoint, checkpoint: str | Path, o
             if not points:  # without points, there is nothing to compare
                 return replace(chosen, chosen_with=str(checkpoint))
             found.append(Instances.join(detections))
-    return replace(lower_thresholds(chosen, Instances.join(points), *found), chosen_with=str(checkpoint))
+    lowered = lower_thresholds(chosen, Instances.join(points), *found, str(other))
+    return replace(lowered, chosen_with=str(checkpoint))
 
 
 def _detect(config, model, dataset):

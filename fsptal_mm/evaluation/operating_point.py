@@ -125,7 +125,7 @@ class OperatingPoint:
 
 
 def choose_operating_point(
-    points: Instances, det: Instances, classes: Sequence[str], model: str = ''
+    points: Instances, det: Instances, classes: Sequence[str], model: str = '', checkpoint: str = ''
 ) -> OperatingPoint:
     """Choose the thresholds with the best F1 by held-out points.
 
@@ -143,6 +143,7 @@ def choose_operating_point(
         det (Instances): Detections in these videos, with all scores.
         classes: Names of the classes, in the order of their indices.
         model: Digest of the model in the config.
+        checkpoint: Checkpoint that made the detections, for the warnings. Default: the warnings name none.
 
     Raises:
         InputError: No detection covers one labelled instance and no other.
@@ -154,9 +155,10 @@ def choose_operating_point(
     if shared is None:
         found = f'none of {counted(len(det), "detection")} for {counted(len(points), "labelled instance")}'
         raise InputError(f'a detection that covers a point of the held-out videos; {NOTHING_FOUND}', found=found)
+    said_of = f'{checkpoint}: ' if checkpoint else ''
     if len(points) < MIN_POINTS:
         warn(
-            f'only {counted(len(points), "held-out point")}: the threshold is uncertain, but can be used; '
+            f'{said_of}only {counted(len(points), "held-out point")}: the threshold is uncertain, but can be used; '
             f'with {MIN_POINTS} or more it is steadier'
         )
     scores = np.full(len(classes), shared)
@@ -170,14 +172,26 @@ def choose_operating_point(
     for label, name in enumerate(classes):
         num_points = np.count_nonzero(points.labels == label)
         by_class[name] = _evaluated(scores[label], hits[kept & (det.labels == label)], num_points)
-    lost = [name for name, own in by_class.items() if own.num_points and not own.recall]
+    missed = [label for label, own in enumerate(by_class.values()) if own.num_points and not own.recall]
+    lost = [classes[label] for label in missed if not hits[det.labels == label].any()]
     if lost:
-        warn(f'no held-out instance of {", ".join(lost)} is found: label more of them, or train longer')
+        warn(f'{said_of}no held-out instance of {", ".join(lost)} is found: label more of them, or train longer')
+    for label in missed:
+        if classes[label] not in lost:
+            best = det.scores[hits & (det.labels == label)].max()
+            warn(
+                f'{said_of}no held-out instance of {classes[label]} is found at its threshold, {scores[label]:.3g}; '
+                f'the best detection of one has the score {best:.3g}: label more of them, or train longer. '
+                '--score-threshold of demo.py with a lower score than this keeps it, but then all classes have that '
+                'threshold'
+            )
     overall = _evaluated(shared, hits[kept], len(points))
     return OperatingPoint(overall, by_class, model, len(np.unique(points.videos)))
 
 
-def lower_thresholds(chosen: OperatingPoint, points: Instances, first: Instances, final: Instances) -> OperatingPoint:
+def lower_thresholds(
+    chosen: OperatingPoint, points: Instances, first: Instances, final: Instances, checkpoint: str = ''
+) -> OperatingPoint:
     """Adapt the thresholds of a first model to a final model, by videos that both were trained on.
 
     The first model was trained without the held-out videos, by which its thresholds were chosen. The final model was
@@ -193,11 +207,13 @@ def lower_thresholds(chosen: OperatingPoint, points: Instances, first: Instances
         points (Instances): Labelled instances of the videos.
         first (Instances): All detections of the first model in these videos.
         final (Instances): All detections of the final model in these videos.
+        checkpoint: Checkpoint of the final model, for the warnings. Default: the warnings name none.
 
     Returns:
         OperatingPoint: With the new scores. Precision and recall are unchanged.
     """
     first, final = _hits(points, first), _hits(points, final)
+    said_of = f'{checkpoint}: ' if checkpoint else ''
     by_class = {}
     for label, (name, threshold) in enumerate(chosen.by_class.items()):
         scores = final.scores[final.labels == label]
@@ -210,8 +226,8 @@ def lower_thresholds(chosen: OperatingPoint, points: Instances, first: Instances
         num_found, num_points = np.count_nonzero(scores >= threshold.score), np.count_nonzero(points.labels == label)
         if num_found < num_points / 2:
             warn(
-                f'{name}: the final model finds only {num_found} of {counted(num_points, "point")} in videos that it '
-                'was trained on; train it longer, or with another --seed'
+                f'{said_of}{name}: the final model finds only {num_found} of {counted(num_points, "point")} in videos '
+                'that it was trained on; train it longer, or with another --seed'
             )
     return replace(chosen, by_class=by_class)
 

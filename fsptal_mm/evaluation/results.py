@@ -112,6 +112,8 @@ def write_results(path: str | Path, detections: dict[str, dict], **extra: Any) -
 def write_csv(path: str | Path, detections: dict[str, dict]) -> None:
     """Write detections as a table for spreadsheets, atomically: ``video,start_sec,end_sec,label,score``.
 
+    Times have three decimals, scores four; :func:`write_results` writes the exact numbers.
+
     Args:
         path: File to write.
         detections (dict[str, dict]): Detections by video id, as :func:`read_results` returns them.
@@ -121,7 +123,7 @@ def write_csv(path: str | Path, detections: dict[str, dict]) -> None:
         writer.writerow(['video', 'start_sec', 'end_sec', 'label', 'score'])
         for video, found in detections.items():
             for (start, end), label, score in zip(found['segments_sec'].tolist(), found['labels'], found['scores']):
-                writer.writerow([video, start, end, label, float(score)])
+                writer.writerow([video, f'{start:.3f}', f'{end:.3f}', label, f'{score:.4f}'])
 
 
 def to_instances(

@@ -96,7 +96,7 @@ def _summary(runs, published):
     """
     rows = []
     for run in runs:
-        measures, of = run.measures, 'test'
+        measures, of = run.measures, 'held-out videos' if run.tests_held_out else 'test'
         if not measures and (validation := run.validation):
             at, measures = validation
             of = f'validation, {run.log.unit} {at}'
@@ -135,7 +135,7 @@ def _class_table(runs, numbers):
             (test_set.classes[label], int(counts[label]), [values[label] for *_, values in columns])
             for label in np.flatnonzero(counts)
         ],
-        'videos': len(test_set.ids),
+        'videos': counted(len(test_set.ids), runs[numbers[0]].test_video),
         'without': [name for name, count in zip(test_set.classes, counts) if not count],
     }
 

@@ -41,6 +41,7 @@ class Run:
         operating_point (OperatingPoint, optional): Operating point of the checkpoint that was tested.
         trained_on (tuple[int, int]): Number of test videos that the checkpoint was trained on, and number of all test
             videos; zeros if it is not known.
+        test_command: Command line of the test, of the checkpoint that was chosen, if one was, else of the last one.
         missing: Sentences that name the missing parts, or a doubtful result, and say how to get them right.
     """
 
@@ -54,6 +55,7 @@ class Run:
     result: PointResult | None = None
     operating_point: OperatingPoint | None = None
     trained_on: tuple[int, int] = (0, 0)
+    test_command: str = ''
     missing: list = field(default_factory=list)
 
     @property
@@ -152,6 +154,25 @@ class Run:
         return bool(loaders[0]) and loaders[0].get('dataset') == loaders[1].get('dataset')
 
     @property
+    def tests_held_out(self) -> bool:
+        """Whether the test has the held-out videos of the training, by which checkpoints and thresholds are chosen.
+
+        So its figures are no figures of new videos. Benchmarks also validate on their test videos, but hold no fold out
+        and have segments.
+        """
+        if not self.needs_no_test or self.trained_on[0]:
+            return False
+        fold = self.test_config.test_dataloader.dataset.get('fold') or {}
+        measures = self.measures or (self.validation or (0, {}))[1]
+        by_points = [key.startswith('point/') for key in measures if key.startswith(_MAIN[:2])]
+        return fold.get('part') == 'held_out' or (bool(by_points) and all(by_points))
+
+    @property
+    def test_video(self) -> str:
+        """What the report calls a video of the test, in the singular."""
+        return 'held-out video' if self.tests_held_out else 'test video'
+
+    @property
     def nothing_held_out(self) -> bool:
         """Whether no video is held out, since there is no validation, and all test videos are training videos."""
         has_validation = bool((self.config or {}).get('val_dataloader')) or bool(self.log.measures)
@@ -162,15 +183,20 @@ class Run:
     def headline(self) -> str:
         """Main result in one sentence, without a full stop."""
         warning = ', on videos that were trained on' if self.trained_on[0] else ''
-        if found := self.segment_result:
-            return describe_result(found.test_set, found.evaluation, found.diagnosis) + warning
-        measures, of = self.measures, 'in the test'
-        if not measures and (validation := self.validation):
+        measures, of, point = self.measures, 'in the test', None
+        if measures and self.tests_held_out:
+            point = self.operating_point
+            chosen = 'the checkpoint was chosen' if point else 'checkpoints are chosen'
+            of = f'on the held-out videos, by which {chosen}'
+        elif not measures and (validation := self.validation):
             at, measures = validation
             of = f'in the validation after {self.log.unit} {at}'
             if self.chosen and self.chosen[0] == at:
                 _, point = self.chosen
-                of += f'; with its score thresholds, F1 is {100 * point.overall.f1:.1f} by {point.measured_by}'
+        f1 = f'; with its score thresholds, {self._f1(point)}' if point else ''
+        if found := self.segment_result:
+            described = describe_result(found.test_set, found.evaluation, found.diagnosis)
+            return described + (f'; {of}{f1}' if self.tests_held_out else '') + warning
         first = next((key for start in _MAIN for key in measures if key.startswith(start)), None)
         if first is None and self.nothing_held_out:
             return f'Trained on all videos, so that none is left to measure on; {self._figures_elsewhere}'
@@ -179,14 +205,18 @@ class Run:
         if first.startswith('point/') and self.result:
             points = self.result.truth
             of += f' ({counted(len(points), "point")} in {counted(len(np.unique(points.videos)), "video")})'
-        return f'{100 * measures[first]:.1f} {readable(first)}, {of}' + (warning if self.measures else '')
+        return f'{100 * measures[first]:.1f} {readable(first)}, {of}{f1}' + (warning if self.measures else '')
 
     @property
     def _figures_elsewhere(self):
         """Where the figures of a run are that was trained on all videos."""
         if not self.chosen:
             return 'its figures are those of a training with the same settings that held videos out'
-        _, point = self.chosen
+        return self._f1(self.chosen[1])
+
+    @staticmethod
+    def _f1(point):
+        """F1 of an operating point in words."""
         return f'F1 is {100 * point.overall.f1:.1f} by {point.measured_by}'
 
 

@@ -122,6 +122,7 @@ def _read_results(run):
     file = _results_file(run)
     checkpoint = _last_checkpoint(run.folder)
     test = run.command('test', checkpoint or 'CHECKPOINT')
+    run.test_command = run.command('test', run.folder / f'epoch_{run.chosen[0]}.pth') if run.chosen else test
     if not file.is_file():
         if run.nothing_held_out:
             _say_nothing_held_out(run)
@@ -162,7 +163,8 @@ def _read_results(run):
         return
     if run.result and not run.segment_result:
         run.missing.append(
-            'The test videos have no ground-truth segments: there is no diagnosis, and everything else is by points.'
+            f'The {run.test_video}s have no ground-truth segments: there is no diagnosis, and everything else is by '
+            'points.'
         )
     computed = run.segment_result.evaluation.measures if run.segment_result else {}
     differing = [key for key in computed.keys() & run.noted.keys() if abs(computed[key] - run.noted[key]) > _TOLERANCE]

@@ -184,8 +184,12 @@ def test_detections_are_what_they_say_and_stand_in_files(folder, inferencer, tmp
     with open(tmp_path / 'results.csv', newline='') as file:
         head, *rows = csv.reader(file)
     assert head == ['video', 'start_sec', 'end_sec', 'label', 'score']
-    flat = [(video, *found) for video, detections in predictions.items() for found in detections]
-    assert [(v, float(start), float(end), label, float(score)) for v, start, end, label, score in rows] == flat
+    flat = [
+        [video, f'{start:.3f}', f'{end:.3f}', label, f'{score:.4f}']
+        for video, detections in predictions.items()
+        for start, end, label, score in detections
+    ]
+    assert rows == flat, 'milliseconds, and four decimals of the scores'
 
 
 def test_the_best_snippet_of_each_detection_stands_in_the_results(folder, inferencer, tmp_path):

@@ -239,7 +239,69 @@ def test_a_test_on_the_videos_of_the_validation_is_not_needed(folder, validated)
     write_report(folder / 'report.html', [run])
     page = (folder / 'report.html').read_text()
     assert ('could be evaluated: see “Missing here” above' in page) != validated
-    assert ('Not needed here' in page) == validated
+    command = f'tools/test.py {folder}/mine.py {folder}/epoch_3.pth --work-dir {folder}'
+    assert page.count(command) == (3 if validated else 1), 'in each part that the test makes'
+    assert ('of the videos of the validation, so they are no further evidence' in ' '.join(page.split())) == validated
+    assert 'figures and curves are above' not in page
+
+
+FOLD = """
+test_dataloader['dataset']['fold'] = dict(index=0, count=2, part='held_out')
+val_dataloader = test_dataloader
+"""
+
+
+@pytest.mark.parametrize('options', ['val_dataloader = test_dataloader\n', FOLD])
+def test_a_test_on_the_held_out_videos_says_so(folder, tmp_path, options):
+    """By points, each test on the videos of the validation is one; a fold says it with segments, too."""
+    remove_segments(tmp_path / 'data', points={BAD: [dict(time_sec=14, label='jump'), dict(time_sec=46, label='jump')]})
+    write_point_results(folder)
+    (folder / 'mine.py').write_text((folder / 'mine.py').read_text().replace("subset='test'", 'subset=None'))
+    (folder / '20260101_000000/vis_data/config.py').unlink()
+    with open(folder / 'mine.py', 'a') as file:
+        file.write(options + "model = dict(type='Any')\n")
+    run = read_run(folder, 'run')
+    start = '40.0 mAP by points, on the held-out videos, by which '
+    assert run.headline.startswith(start + 'checkpoints are chosen ('), 'no checkpoint has thresholds'
+    low = Threshold(0.5, 1.0, 1.0, 40)
+    chosen = OperatingPoint(low, {'jump': low, EVIL: low, 'never': low}, model_digest(dict(type='Any')), 4)
+    write_operating_point(folder / 'epoch_3.pth', chosen)
+    run = read_run(folder, 'run')
+    assert run.headline.startswith(start + 'the checkpoint was chosen (')
+    assert run.headline.endswith('); with its score thresholds, F1 is 100.0 by held-out points')
+    said(run, 'The held-out videos have no ground-truth segments')
+    write_report(folder / 'report.html', [run])
+    page = (folder / 'report.html').read_text()
+    assert 'own data: held-out videos</td>' in page
+    assert 'own data: test' not in page
+    assert ' test video' not in page[page.index('id="classes"') : page.index('id="curves"')]
+    torch.save(dict(state_dict={}, meta=dict(trained_videos=['good', BAD])), folder / 'epoch_3.pth')
+    assert 'held-out videos' not in read_run(folder, 'run').headline
+    assert read_run(folder, 'run').headline.endswith('on videos that were trained on')
+
+
+@pytest.mark.parametrize('options, held_out', [('val_dataloader = test_dataloader\n', False), (FOLD, True)])
+def test_a_benchmark_that_validates_on_its_test_videos_is_tested(folder, options, held_out):
+    """Its checkpoint is not chosen by them. With a fold, it would be."""
+    with open(folder / 'mine.py', 'a') as file:
+        file.write(options)
+    run = read_run(folder, 'run')
+    assert run.segment_result is not None
+    assert ('held-out videos' in run.headline) == held_out
+    assert run.test_video == ('held-out video' if held_out else 'test video')
+
+
+def test_without_a_test_the_command_is_of_the_chosen_checkpoint_and_names_held_out_videos(folder):
+    (folder / 'results.json').unlink()
+    for file in (folder / 'mine.py', folder / '20260101_000000/vis_data/config.py'):
+        file.write_text(file.read_text() + FOLD)
+    (folder / 'epoch_2.pth').write_bytes(b'')
+    low = Threshold(0.5, 1.0, 1.0, 40)
+    write_operating_point(folder / 'epoch_2.pth', OperatingPoint(low, {'jump': low}, 'model', 4))
+    write_report(folder / 'report.html', [read_run(folder, 'run')])
+    page = ' '.join((folder / 'report.html').read_text().split())
+    assert page.count(f'tools/test.py {folder}/mine.py {folder}/epoch_2.pth --work-dir {folder}') == 3
+    assert 'They are of the held-out videos, so they are no further evidence.' in page
 
 
 def train_on(folder, *videos, options=''):

@@ -8,6 +8,12 @@ from tool_modules import load_tool
 from fsptal_mm.annotator import AnnotationServer
 
 
+def test_the_help_says_which_frame_of_a_suggestion_is_labelled():
+    text = ' '.join(load_tool('annotate').__doc__.split())
+    assert 'the highest class score if the results state its time (best_sec)' in text
+    assert 'sets a point in its middle' not in text
+
+
 @pytest.fixture
 def annotate(tmp_path, monkeypatch):
     """Run the tool beside a video and a class list, with Ctrl-C as soon as it serves; gives the opened addresses."""

@@ -85,6 +85,22 @@ def test_thresholds_of_classes(messages):
         choose_operating_point(points, det[3:4], ('run', 'jump', 'sit'))
 
 
+def test_a_class_whose_detections_have_scores_below_its_threshold(messages):
+    points = Instances.from_videos([[[5, 5], [25, 25], [50, 50], [80, 80]]], [[0, 0, 1, 2]])
+    # The only detection of jump lies on its point, that of sit beside its point.
+    det = Instances.from_videos([[[0, 10], [20, 30], [45, 55], [60, 70]]], [[0, 0, 1, 2]], [[0.9, 0.8, 0.01, 0.5]])
+    det = det[np.array([0, 1, 2, 3] + [3] * 9)]  # false positives of sit, so that the threshold of all classes is high
+    chosen = choose_operating_point(points, det, ('run', 'jump', 'sit'), checkpoint='work/epoch_9.pth')
+    assert chosen.by_class['jump'].score > 0.01
+    assert all(message.startswith('work/epoch_9.pth: ') for message in messages)
+    [of_jump] = [message for message in messages if 'jump' in message]
+    assert f'at its threshold, {chosen.by_class["jump"].score:.3g}; ' in of_jump
+    assert 'score 0.01:' in of_jump
+    assert '--score-threshold' in of_jump
+    [of_sit] = [message for message in messages if 'sit' in message]
+    assert of_sit.endswith('no held-out instance of sit is found: label more of them, or train longer')
+
+
 def test_a_file_of_another_checkpoint_model_or_classes_is_not_used(tmp_path, messages):
     checkpoint = tmp_path / 'epoch_9.pth'
     checkpoint.write_bytes(b'weights')
@@ -206,7 +222,7 @@ def test_lower_thresholds_for_a_final_model(messages):
     assert lowered(*rows[1][:2]).by_class['run'] == replace(half, score=0.3)
 
 
-def test_for_a_checkpoint_that_was_trained_on_all_videos(trained, capsys):
+def test_for_a_checkpoint_that_was_trained_on_all_videos(trained, capsys, messages, monkeypatch):
     path, checkpoint, tool = trained
     weights = torch.load(checkpoint)['state_dict']
     final = checkpoint.with_name('final.pth')
@@ -232,6 +248,11 @@ def test_for_a_checkpoint_that_was_trained_on_all_videos(trained, capsys):
     tool.main([str(path), str(checkpoint), '--for', str(final)])
     lower = read_operating_point(final)
     assert any(lower.scores < of_first.scores)
+    monkeypatch.setattr(operating_point, 'MIN_POINTS', 10**6)  # both models give a warning
+    torch.save(dict(state_dict={name: value * 0 for name, value in weights.items()}), final)
+    messages.clear()
+    tool.main([str(path), str(checkpoint), '--for', str(final)])
+    assert {message.split(': ')[0] for message in messages} == {str(checkpoint), str(final)}
     assert capsys.readouterr().out.count(': lowered to') == np.count_nonzero(lower.scores < of_first.scores)
 
 
