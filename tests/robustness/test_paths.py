@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from nasty import NASTY_TEXTS
 from tool_modules import load_tool
 
-from fsptal_mm.apis import TALInferencer
 from fsptal_mm.apis.inference_inputs import VideoInput
+from fsptal_mm.apis.pictures import draw_pictures
 from fsptal_mm.datasets import PointTALDataset
 from fsptal_mm.datasets.annotations.records import Annotations, VideoRecord
 from fsptal_mm.datasets.synthetic.features import SyntheticParams
@@ -69,13 +69,11 @@ Sample = namedtuple('Sample', 'duration_sec detections')
 
 @pytest.mark.parametrize('what', ['timeline', 'annotate'])
 def test_pictures_stay_in_the_output_folder(what, tmp_path):
-    inferencer = object.__new__(TALInferencer)
-    inferencer.classes, inferencer.show_progress = ('a',), False
     sample = Sample(5.0, Instances.of_video([[0, 1]], [0], [0.5]))
     for name in LEAVING:
         video = VideoInput(name, (str(tmp_path / ('none.mp4' if what == 'annotate' else 'none.npy')),))
         options = {'out_dir': tmp_path / 'deep/down/out', what: True}
-        refused(inferencer.visualize, [video], [sample], names='video_id', **options)
+        refused(draw_pictures, [video], [sample], ('a',), names='video_id', **options)
     assert not [path for path in tmp_path.rglob('*') if path.is_file()]
 
 
