@@ -220,7 +220,7 @@ class Run:
         return f'F1 is {100 * point.overall.f1:.1f} by {point.measured_by}'
 
 
-def find_configs(folder):
+def find_configs(folder: Path) -> list[Path]:
     """Configs that training and tests wrote into a work directory, the latest last."""
     return sorted(folder.glob('*.py'), key=lambda file: file.stat().st_mtime)
 

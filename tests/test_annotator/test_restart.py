@@ -76,7 +76,7 @@ def test_a_killed_server_loses_nothing_and_the_page_goes_on(page, start, tmp_pat
     assert stored(tmp_path, 'a') == [(15, 'jump')]
 
     again, url, _ = start(port)  # its token is new: the old page gets it from the next page that is opened
-    page.until(lambda: 'open the address that it printed' in page.text('saved'))
+    page.until(lambda: 'open the new address that it printed' in page.text('saved'))
     old = page.browser.current_window_handle
     page.browser.switch_to.new_window('tab')
     page.open(url)

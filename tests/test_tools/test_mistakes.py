@@ -104,7 +104,7 @@ MISTAKES = [
     ('docs/plot_modules', 'base_synthetic model.pth model.pth --video train_003', 'base_synthetic'),
     ('docs/plot_modules', 'bmn_synthetic model.pth model.pth --video train_003', 'bmn_synthetic'),
     ('docs/plot_modules', 'config.py model.pth model.pth --video test_000', '--video: found .*test_000'),
-    ('experiments/ablation', 'comparison --data elsewhere --work-dir new', 'fsptal_elsewhere.py'),
+    ('experiments/ablation', 'comparison --data elsewhere --work-dir new', 'fsptal-tuned_elsewhere.py'),
     ('experiments/ablation', 'modules --jobs 0', '--jobs: found 0'),
     ('experiments/ablation', 'modules --seeds -1', '--seeds: found -1'),
     ('experiments/ablation', 'modules --work-dir new --cfg-options model.head.num_classes', 'cfg-options'),
