@@ -1,4 +1,4 @@
-"""What a report tells of a training and its test."""
+"""Content of a report about one training and its test."""
 
 import re
 import shlex
@@ -169,7 +169,7 @@ class Run:
 
     @property
     def test_video(self) -> str:
-        """What the report calls a video of the test, in the singular."""
+        """Name of a video of the test in the report, in the singular."""
         return 'held-out video' if self.tests_held_out else 'test video'
 
     @property

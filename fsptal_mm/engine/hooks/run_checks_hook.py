@@ -106,7 +106,7 @@ def _align(runner: Runner, loop: BaseLoop, classes, of, name):
 def _share(loader):
     """Number of videos that a process gets, in words; a sampler deals the videos out to the processes."""
     count = len(loader.sampler)
-    return f'{count} videos' + (f' in each of {get_world_size()} processes' if get_world_size() > 1 else '')
+    return counted(count, 'video') + (f' in each of {get_world_size()} processes' if get_world_size() > 1 else '')
 
 
 def _warn_of_trained_videos(trained, loop, name):
