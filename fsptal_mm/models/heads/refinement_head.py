@@ -2,25 +2,23 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
-from mmaction.registry import MODELS, TASK_UTILS
+from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
-from mmengine.model import BaseModule
-from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from fsptal_mm.models.losses.score_contrast import group_mean
 from fsptal_mm.models.segment_network import SegmentNetwork
-from fsptal_mm.models.task_modules.nms import find_nms
 from fsptal_mm.structures import SegmentBatch, SnippetBatch
 from fsptal_mm.utils.errors import InputError, check_numbers
+
+from .second_stage import SecondStage, proposals_in_snippets
 
 _MIN_SCORE = 1e-6  # scores of stage 1 may be negative: they are clamped to this before they are raised to a power
 
 
 @MODELS.register_module()
-class RefinementHead(BaseModule):
+class RefinementHead(SecondStage):
     """Region network that classifies, scores and refines the proposals of stage 1, trained on pseudo segments.
 
     A few small networks (:class:`.SegmentNetwork`) give each candidate a score for every class and a refined segment.
@@ -68,7 +66,7 @@ class RefinementHead(BaseModule):
         nms: dict = dict(type='soft_nms', sigma=0.3, min_score=0.001, max_candidates=1000),
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        super().__init__(init_cfg)
+        super().__init__(proposals, sampler, assigner, nms, init_cfg)
         check_numbers('RefinementHead', 1, whole=True, num_classes=num_classes)
         check_numbers('RefinementHead', 0, 1, min_refined_tiou=min_refined_tiou, refined_share=refined_share)
         check_numbers('RefinementHead', 0, stage1_power=stage1_power)
@@ -84,18 +82,11 @@ class RefinementHead(BaseModule):
             expected = "at least one member, each with 'features' or 'embedding'"
             raise InputError(expected, field='RefinementHead.members: inputs', found=self.inputs)
         self.min_refined_tiou = min_refined_tiou
-        self.sampler = TASK_UTILS.build(sampler)
-        self.assigner = TASK_UTILS.build(assigner)
         self.class_loss = MODELS.build(class_loss)
         self.segment_loss = MODELS.build(segment_loss)
-        self.proposals = TASK_UTILS.build(proposals)
         self.max_proposals_per_class = max_proposals_per_class
         self.stage1_power = stage1_power
         self.refined_share = refined_share
-        self.nms, self.nms_args = find_nms(nms)
-        # Whether training of the second stage has begun. Checkpoints hold it, so that an untrained second stage never
-        # predicts.
-        self.register_buffer('is_trained', torch.tensor(False))
 
     def forward(self, batches: dict[str, SnippetBatch], video: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
         """Classify and refine segments.
@@ -167,9 +158,8 @@ class RefinementHead(BaseModule):
         refined = torch.lerp(batch.segments, refined.mean(0), self.refined_share).cpu().split(batch.counts)
         for sample, own, (_, place), scores, segments in zip(data_samples, proposals, places, class_scores, refined):
             scores = own.scores.clamp(min=_MIN_SCORE) ** self.stage1_power * scores[place, own.labels]
-            sample.pred_segments = self._run_nms(
-                sample, *(part.numpy() for part in (segments[place], scores, own.labels))
-            )
+            parts = (part.numpy() for part in (segments[place], scores, own.labels))
+            sample.pred_segments = self.to_detections(sample, *parts)
         return data_samples
 
     def _to_refine(self, proposals):
@@ -180,18 +170,3 @@ class RefinementHead(BaseModule):
         labels = proposals.labels[by_class]
         rank = torch.arange(len(labels)) - torch.searchsorted(labels, labels)  # rank in the class, 0 for the best
         return proposals[by_class[rank < self.max_proposals_per_class].sort().values]
-
-    def _run_nms(self, sample, segments, scores, labels):
-        """Turn refined segments ``(N, 2)`` of one video, in snippets, into detections in seconds, with NMS."""
-        segments_sec = np.clip(sample.grid.to_sec(segments), 0, sample.duration_sec)
-        is_segment = ~(segments_sec[:, 1] <= segments_sec[:, 0])  # NaN stays, for the metric to refuse
-        segments_sec, scores, labels = (part[is_segment] for part in (segments_sec, scores, labels))
-        keep, scores = self.nms(segments_sec, scores, labels=labels, **self.nms_args)
-        parts = dict(segments_sec=segments_sec[keep], scores=scores, labels=labels[keep])
-        return InstanceData(**{name: torch.from_numpy(part) for name, part in parts.items()})
-
-
-def proposals_in_snippets(sample: ActionDataSample) -> SegmentBatch:
-    """The ``pred_segments`` of a data sample as a :class:`SegmentBatch` of one video, on the host."""
-    found = sample.pred_segments
-    return SegmentBatch.of_video(sample.grid.to_position(found.segments_sec), found.labels, found.scores)
