@@ -6,6 +6,7 @@ from .delu_head import DELUHead
 from .foreground_branch import ForegroundBranch
 from .fsptal_head import FSPTALHead
 from .hrpro_head import HRProHead
+from .hrpro_instance_head import HRProInstanceHead
 from .lacp_head import LACPHead, LACPPointLoss, LACPSeedMiner, LACPVideoLoss
 from .mil_head import MILHead
 from .point_tal_head import PointTALHead
@@ -26,6 +27,7 @@ __all__ = [
     'FSPTALHead',
     'ForegroundBranch',
     'HRProHead',
+    'HRProInstanceHead',
     'LACPHead',
     'LACPPointLoss',
     'LACPSeedMiner',

@@ -1,0 +1,12 @@
+# Both stages of HR-Pro: the second stage is its own. `hrpro-refined_acc_50salads.py` has ours instead.
+_base_ = ['./hrpro_acc_50salads.py']
+
+model = dict(refinement=dict(type='HRProInstanceHead', in_channels=150))
+# Its pseudo segments are the best proposals themselves.
+as_found = dict(change_points=0.0, cut=False, blend=0.0, widen=1.0, narrow_snippets=0.0, point_spread=None, fill=False)
+custom_hooks = [
+    dict(type='PrototypeHook'),
+    dict(type='RefinementHook', begin=60, pseudo_segments=as_found),
+]
+train_cfg = dict(max_epochs=100, val_interval=60)
+find_unused_parameters = True  # each stage trains alone: the weights of the other get no gradients

@@ -1,0 +1,163 @@
+"""HR-Pro's own second stage (Zhang et al., AAAI 2024): completeness and boundaries of whole proposals."""
+
+from dataclasses import replace
+
+import torch
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fsptal_mm.models.segment_pooling import SegmentPooling
+from fsptal_mm.structures import SegmentBatch, SnippetBatch, paired_tiou
+from fsptal_mm.utils.errors import check_numbers
+
+from .second_stage import SecondStage, proposals_in_snippets
+
+_MARGIN = 0.25  # how far a proposal is widened on each side, as a share of its length
+_NUM_RANGES = 12  # of a widened proposal: 2 before its start, 8 inside, 2 behind its end
+_MAX_AT_ONCE = 1024  # proposals that a test pools at once, which bounds its memory
+
+
+@MODELS.register_module()
+class HRProInstanceHead(SecondStage):
+    """Stage 2 of HR-Pro: the tIoU of each proposal with the best pseudo segment of any class, and better boundaries.
+
+    A proposal and its refined segment are both detections. The score of each is the score of the proposal in stage 1
+    plus the predicted tIoU. The network reads the snippet features X.
+
+    Args:
+        in_channels: Dimension D of X.
+        dropout: Rate of dropout behind the first layer of the completeness branch.
+        min_tiou: Proposals whose tIoU with a pseudo segment is at least this are trained to move to it. Those below
+            weigh in the completeness loss at most as much as those above.
+        completeness_weight: Factor of the completeness loss.
+        regression_weight: Factor of the loss of the boundaries.
+        sampler, assigner, proposals, nms: As in :class:`.SecondStage`.
+        init_cfg: As in ``mmengine.model.BaseModule``.
+
+    Raises:
+        InputError: A wrong argument.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        dropout: float = 0.7,
+        min_tiou: float = 0.3,
+        completeness_weight: float = 1.0,
+        regression_weight: float = 1.0,
+        sampler: dict = dict(type='CandidateSampler', num_per_range=500, tiou_edges=(0.3,), num_jittered=0),
+        assigner: dict = dict(type='SegmentAssigner'),
+        proposals: dict = dict(type='ProposalGenerator', nms=dict(type='nms', iou_threshold=1.0)),
+        nms: dict = dict(type='soft_nms', sigma=0.3, min_score=0.001),
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(proposals, sampler, assigner, nms, init_cfg)
+        check_numbers('HRProInstanceHead', 2, whole=True, in_channels=in_channels)
+        check_numbers('HRProInstanceHead', 0, 1, dropout=dropout, min_tiou=min_tiou)
+        weights = dict(completeness_weight=completeness_weight, regression_weight=regression_weight)
+        check_numbers('HRProInstanceHead', 0, **weights)
+        self.min_tiou = min_tiou
+        self.completeness_weight = completeness_weight
+        self.regression_weight = regression_weight
+        step = (1 + 2 * _MARGIN) / _NUM_RANGES
+        self.pooling = SegmentPooling([step * place - _MARGIN for place in range(_NUM_RANGES + 1)])
+        self.fusion = nn.Sequential(nn.Linear(3 * in_channels, in_channels), nn.ReLU(), nn.Dropout(dropout))
+        self.completeness, self.start, self.end = (
+            nn.Sequential(nn.Linear(in_channels, in_channels // 2), nn.ReLU(), nn.Linear(in_channels // 2, 1))
+            for _ in range(3)
+        )
+
+    def forward(self, batch: SnippetBatch, video: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
+        """Rate and refine segments.
+
+        Args:
+            batch (SnippetBatch): X, ``(R, D)`` rows.
+            video (Tensor): ``(N,)`` int64, the video of each segment.
+            segments (Tensor): ``(N, 2)`` starts and ends in snippets.
+
+        Returns:
+            tuple[Tensor, Tensor]: Completeness ``(N,)``, the predicted tIoU in (0, 1), and refined segments ``(N, 2)``
+            in snippets, both float32.
+        """
+        means = self.pooling(batch, video, segments)  # (N, 12, D)
+        before, inside, behind = (part.amax(1) for part in means.split((2, 8, 2), 1))
+        fused = self.fusion(torch.cat([inside - before, inside, inside - behind], 1))
+        completeness = self.completeness(fused)[:, 0].float().sigmoid()
+        offsets = torch.cat([self.start(before), self.end(behind)], 1).float()
+        return completeness, segments + offsets * (segments[:, 1:] - segments[:, :1])
+
+    def loss(
+        self, batches: dict[str, SnippetBatch], proposals: SegmentBatch, pseudo_segments: SegmentBatch
+    ) -> dict[str, Tensor]:
+        """Losses of a training batch.
+
+        Args:
+            batches (dict[str, SnippetBatch]): X as ``features``, of B videos.
+            proposals (SegmentBatch): Proposals of stage 1. No two proposals of a video have the same start and end.
+            pseudo_segments (SegmentBatch): Pseudo segments; neither their classes nor their weights are read.
+
+        Returns:
+            dict[str, Tensor]: ``loss_completeness`` and ``loss_boundaries``: means over the candidates of a video, then
+            over videos.
+        """
+        batch = batches['features']
+        of_any_class = replace(pseudo_segments, labels=torch.zeros_like(pseudo_segments.labels))
+
+        def assign(video, candidates):
+            return self.assigner(video, candidates, of_any_class, 1)
+
+        video, candidates, targets, exists = self.sampler(proposals, of_any_class, batch.mask.sum(1), assign)
+        completeness, refined = self(batch, video, candidates)
+        high = (exists & (targets.tiou >= self.min_tiou)).float()
+        low = exists.float() - high
+        of_completeness = F.smooth_l1_loss(completeness, targets.tiou, reduction='none')
+        of_boundaries = F.smooth_l1_loss(paired_tiou(refined, targets.segments), high, reduction='none')
+        parts = torch.stack([high * of_completeness, low * of_completeness, high * of_boundaries, high, low])
+        sums = parts.new_zeros(5, len(batch.lengths)).index_add(1, video, parts)  # over the candidates of each video
+        high_loss, low_loss, boundary_loss, num_high, num_low = sums
+        # The public code draws as many low candidates as there are high ones. This is the mean over such draws.
+        share = (num_high / num_low.clamp(min=1)).clamp(max=1)
+        on_completeness = (high_loss + share * low_loss) / (num_high + share * num_low).clamp(min=1)
+        on_boundaries = boundary_loss / num_high.clamp(min=1)
+        return dict(
+            loss_completeness=self.completeness_weight * on_completeness.mean(),
+            loss_boundaries=self.regression_weight * on_boundaries.mean(),
+        )
+
+    @torch.no_grad()
+    def predict(self, batches: dict[str, SnippetBatch], data_samples: list[ActionDataSample]) -> list[ActionDataSample]:
+        """Rate and refine the proposals of stage 1, and rate the refined segments.
+
+        Args:
+            batches (dict[str, SnippetBatch]): X as ``features``.
+            data_samples (list[ActionDataSample]): With the proposals of stage 1, before NMS, in ``pred_segments``,
+                and metainfo ``grid`` and ``duration_sec``.
+
+        Returns:
+            list[ActionDataSample]: The same data samples; ``pred_segments`` are proposals and refined segments, best
+            first.
+        """
+        batch = batches['features']
+        for video, sample in enumerate(data_samples):
+            own = proposals_in_snippets(sample)
+            distinct, place = own.places()  # proposals of different classes may share start and end
+            rated = [self._rate_twice(batch, video, part) for part in distinct.split(_MAX_AT_ONCE)]
+            first, second, refined = (torch.cat(parts) for parts in zip(*rated))
+            parts = (
+                torch.cat([own.segments, refined[place]]),
+                torch.cat([own.scores + first[place], own.scores + second[place]]),
+                torch.cat([own.labels, own.labels]),
+            )
+            sample.pred_segments = self.to_detections(sample, *(part.numpy() for part in parts))
+        return data_samples
+
+    def _rate_twice(self, batch, video, segments):
+        """Completeness of segments ``(N, 2)`` of one video, that of their refined segments, and these, on the host."""
+        segments = segments.to(batch.mask.device)
+        index = segments.new_full((len(segments),), video, dtype=torch.int64)
+        first, refined = self(batch, index, segments)
+        # A segment whose refined end lies before its start is no detection; it is pooled as if it had no length.
+        second, _ = self(batch, index, torch.cat([refined[:, :1], torch.maximum(*refined.split(1, 1))], 1))
+        return first.cpu(), second.cpu(), refined.cpu()
