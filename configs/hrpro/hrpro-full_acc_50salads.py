@@ -8,6 +8,5 @@ custom_hooks = [
     dict(type='PrototypeHook'),
     dict(type='RefinementHook', begin=60, pseudo_segments=unchanged),
 ]
-optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 3e-4))))
 train_cfg = dict(max_epochs=100, val_interval=60)
 find_unused_parameters = True  # each stage trains alone: the weights of the other get no gradients

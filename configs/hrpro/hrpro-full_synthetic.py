@@ -8,6 +8,6 @@ custom_hooks = [
     dict(type='PrototypeHook'),
     dict(type='RefinementHook', begin=75, pseudo_segments=unchanged),
 ]
-optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 1e-3))))
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=3e-4 / 1e-3))))
 train_cfg = dict(max_epochs=105, val_interval=75)
 find_unused_parameters = True  # each stage trains alone: the weights of the other get no gradients

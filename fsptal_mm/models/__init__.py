@@ -6,6 +6,7 @@ from .heads import (
     ASMLocRefinedHead,
     BackTALHead,
     DELUHead,
+    EnsembleHead,
     ForegroundBranch,
     FSPTALHead,
     HRProHead,
@@ -32,7 +33,7 @@ from .losses import (
     VideoLevelLoss,
     VideoSoftmaxLoss,
 )
-from .segment_network import SegmentNetwork
+from .segment_network import ContrastSegmentNetwork, SegmentNetwork
 from .segment_pooling import SegmentPooling
 from .task_modules import (
     CandidateSampler,
@@ -60,9 +61,11 @@ __all__ = [
     'BackTALHead',
     'CandidateSampler',
     'CoActivityLoss',
+    'ContrastSegmentNetwork',
     'DELUHead',
     'DynamicSegmentSampler',
     'ElementwisePointLoss',
+    'EnsembleHead',
     'EvidenceLoss',
     'FSPTALHead',
     'FeatureSeparationLoss',

@@ -1,8 +1,9 @@
-"""Network of the second stage: classifies and refines whole segments."""
+"""Networks of the second stage: they classify and refine whole segments."""
 
 from typing import Any
 
 import torch
+from mmaction.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -12,8 +13,11 @@ from fsptal_mm.structures import SnippetBatch
 from fsptal_mm.utils.errors import check_numbers
 
 _CLASS_BIAS = -2.0  # initial bias: a segment is most likely background
+_MARGIN = 0.25  # how far `ContrastSegmentNetwork` looks beyond a segment on each side, as a share of its length
+_NUM_RANGES = (2, 8, 2)  # its ranges before a segment, inside, and behind it
 
 
+@MODELS.register_module()
 class SegmentNetwork(nn.Module):
     """Network that gives each of many segments class logits and a refined start and end.
 
@@ -87,3 +91,38 @@ class SegmentNetwork(nn.Module):
         hidden = self.hidden(torch.cat([means, length.log() / 3, share], 1))  # log / 3 is about 1 for usual lengths
         hidden = self.residual_dropout(hidden + self.residual(hidden))
         return self.classifier(hidden).float(), segments + self.regressor(hidden).float() * length
+
+
+@MODELS.register_module()
+class ContrastSegmentNetwork(nn.Module):
+    """Network that compares the inside of a segment with its surroundings, as stage 2 of HR-Pro does (AAAI 2024).
+
+    Snippet features are averaged over 2 ranges before a segment, 8 inside and 2 behind it. The largest values before,
+    inside and behind it are vectors L, M and R. The class logits come from ``[M - L, M, M - R]``, the offset of the
+    start from L, and that of the end from R.
+
+    Args:
+        num_classes: Number of logits, C.
+        in_channels: Dimension D of the features.
+        dropout: Rate of dropout behind the first layer of the classifier.
+    """
+
+    def __init__(self, num_classes: int, in_channels: int, dropout: float = 0.7) -> None:
+        super().__init__()
+        check_numbers('ContrastSegmentNetwork', 2, whole=True, in_channels=in_channels)
+        check_numbers('ContrastSegmentNetwork', 0, 1, dropout=dropout)
+        step = (1 + 2 * _MARGIN) / sum(_NUM_RANGES)
+        self.pooling = SegmentPooling([step * place - _MARGIN for place in range(sum(_NUM_RANGES) + 1)])
+        self.fusion = nn.Sequential(nn.Linear(3 * in_channels, in_channels), nn.ReLU(), nn.Dropout(dropout))
+        self.classifier, self.start, self.end = (
+            nn.Sequential(nn.Linear(in_channels, in_channels // 2), nn.ReLU(), nn.Linear(in_channels // 2, outputs))
+            for outputs in (num_classes, 1, 1)
+        )
+
+    def forward(self, batch: SnippetBatch, video: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
+        """Classify and refine segments: arguments and results as in :meth:`SegmentNetwork.forward`."""
+        means = self.pooling(batch, video, segments)  # (N, 12, D)
+        before, inside, behind = (part.amax(1) for part in means.split(_NUM_RANGES, 1))
+        logits = self.classifier(self.fusion(torch.cat([inside - before, inside, inside - behind], 1)))
+        offsets = torch.cat([self.start(before), self.end(behind)], 1).float()
+        return logits.float(), segments + offsets * (segments[:, 1:] - segments[:, :1])

@@ -15,7 +15,7 @@ def make_head(**options):
     torch.manual_seed(0)
     head = HRProInstanceHead(**dict(in_channels=6, dropout=0.0) | options)
     with torch.no_grad():
-        for part in (head.start, head.end):
+        for part in (head.network.start, head.network.end):
             part[2].weight.mul_(0.1)  # segments move by less than their length
     return head
 
@@ -35,12 +35,13 @@ def make_batch(lengths=(40, 16), counts=(6, 5), num_segments=3):
 def test_completeness_and_boundaries_of_one_segment():
     """A segment of 8 snippets: its ranges are single snippets, two before it, eight inside, two behind it."""
     head, features = make_head(), torch.randn(20, 6)
+    network = head.network
     batch = SnippetBatch.from_videos([features], gap=1)
     completeness, refined = head(batch, torch.zeros(1).long(), torch.tensor([[6.0, 14.0]]))
     before, inside, behind = (features[part].amax(0) for part in (slice(4, 6), slice(6, 14), slice(14, 16)))
-    fused = head.fusion(torch.cat([inside - before, inside, inside - behind]))
-    torch.testing.assert_close(completeness, head.completeness(fused).sigmoid())
-    expected = torch.cat([6 + 8 * head.start(before), 14 + 8 * head.end(behind)])
+    fused = network.fusion(torch.cat([inside - before, inside, inside - behind]))
+    torch.testing.assert_close(completeness, network.classifier(fused).sigmoid())
+    expected = torch.cat([6 + 8 * network.start(before), 14 + 8 * network.end(behind)])
     torch.testing.assert_close(refined[0], expected)
 
 
@@ -179,14 +180,14 @@ def test_a_training_step_costs_the_same_for_any_batch():
 @pytest.mark.parametrize(
     'options, field',
     [
-        (dict(in_channels=1), 'in_channels'),
-        (dict(in_channels=2.5), 'in_channels'),
-        (dict(dropout=1.5), 'dropout'),
-        (dict(min_tiou=-1), 'min_tiou'),
-        (dict(completeness_weight=-1), 'completeness_weight'),
-        (dict(regression_weight='1'), 'regression_weight'),
+        (dict(in_channels=1), 'ContrastSegmentNetwork.in_channels'),
+        (dict(in_channels=2.5), 'ContrastSegmentNetwork.in_channels'),
+        (dict(dropout=1.5), 'ContrastSegmentNetwork.dropout'),
+        (dict(min_tiou=-1), 'HRProInstanceHead.min_tiou'),
+        (dict(completeness_weight=-1), 'HRProInstanceHead.completeness_weight'),
+        (dict(regression_weight='1'), 'HRProInstanceHead.regression_weight'),
     ],
 )
 def test_wrong_options_are_named(options, field):
-    with pytest.raises(InputError, match=f'HRProInstanceHead.{field}'):
+    with pytest.raises(InputError, match=field):
         make_head(**options)

@@ -3,6 +3,7 @@ from .asmloc_refined_head import ASMLocRefinedHead
 from .backtal_head import BackTALHead
 from .cross_modal_filter import CrossModalFilter
 from .delu_head import DELUHead
+from .ensemble_head import EnsembleHead
 from .foreground_branch import ForegroundBranch
 from .fsptal_head import FSPTALHead
 from .hrpro_head import HRProHead
@@ -24,6 +25,7 @@ __all__ = [
     'BackTALHead',
     'CrossModalFilter',
     'DELUHead',
+    'EnsembleHead',
     'FSPTALHead',
     'ForegroundBranch',
     'HRProHead',

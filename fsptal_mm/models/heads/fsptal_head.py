@@ -123,10 +123,10 @@ class FSPTALHead(PointTALHead):
         return batch.with_features(batch.affinity_embedding)
 
     def mine(
-        self, batch: SnippetBatch, data_samples: list[ActionDataSample]
+        self, batch: SnippetBatch, data_samples: list[ActionDataSample], scores: SnippetScores | None = None
     ) -> tuple[PointTargets, PointTargets, SegmentLabels | None]:
         """See :meth:`PointTALHead.mine`; with ``background_margin``, more snippets are labelled as background."""
-        given, targets, segments = super().mine(batch, data_samples)
+        given, targets, segments = super().mine(batch, data_samples, scores)
         if segments is not None and self.background_margin is not None:
             away = segments.away_from_actions(targets.mask, self.background_margin) & ~given.is_action
             targets = targets.with_background(targets.background_labels | away)

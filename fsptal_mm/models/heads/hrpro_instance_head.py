@@ -5,17 +5,15 @@ from dataclasses import replace
 import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from fsptal_mm.models.segment_pooling import SegmentPooling
+from fsptal_mm.models.segment_network import ContrastSegmentNetwork
 from fsptal_mm.structures import SegmentBatch, SnippetBatch, paired_tiou
 from fsptal_mm.utils.errors import check_numbers
 
 from .second_stage import SecondStage, proposals_in_snippets
 
-_MARGIN = 0.25  # how far a proposal is widened on each side, as a share of its length
-_NUM_RANGES = 12  # of a widened proposal: 2 before its start, 8 inside, 2 behind its end
 _MAX_AT_ONCE = 1024  # proposals that a test pools at once, which bounds its memory
 
 
@@ -28,7 +26,7 @@ class HRProInstanceHead(SecondStage):
 
     Args:
         in_channels: Dimension D of X.
-        dropout: Rate of dropout behind the first layer of the completeness branch.
+        dropout: As in :class:`.ContrastSegmentNetwork`.
         min_tiou: Proposals whose tIoU with a pseudo segment is at least this are trained to move to it. Those below
             weigh in the completeness loss at most as much as those above.
         completeness_weight: Factor of the completeness loss.
@@ -54,20 +52,13 @@ class HRProInstanceHead(SecondStage):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(proposals, sampler, assigner, nms, init_cfg)
-        check_numbers('HRProInstanceHead', 2, whole=True, in_channels=in_channels)
-        check_numbers('HRProInstanceHead', 0, 1, dropout=dropout, min_tiou=min_tiou)
+        check_numbers('HRProInstanceHead', 0, 1, min_tiou=min_tiou)
         weights = dict(completeness_weight=completeness_weight, regression_weight=regression_weight)
         check_numbers('HRProInstanceHead', 0, **weights)
         self.min_tiou = min_tiou
         self.completeness_weight = completeness_weight
         self.regression_weight = regression_weight
-        step = (1 + 2 * _MARGIN) / _NUM_RANGES
-        self.pooling = SegmentPooling([step * place - _MARGIN for place in range(_NUM_RANGES + 1)])
-        self.fusion = nn.Sequential(nn.Linear(3 * in_channels, in_channels), nn.ReLU(), nn.Dropout(dropout))
-        self.completeness, self.start, self.end = (
-            nn.Sequential(nn.Linear(in_channels, in_channels // 2), nn.ReLU(), nn.Linear(in_channels // 2, 1))
-            for _ in range(3)
-        )
+        self.network = ContrastSegmentNetwork(1, in_channels, dropout)
 
     def forward(self, batch: SnippetBatch, video: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
         """Rate and refine segments.
@@ -81,12 +72,8 @@ class HRProInstanceHead(SecondStage):
             tuple[Tensor, Tensor]: Completeness ``(N,)``, the predicted tIoU in (0, 1), and refined segments ``(N, 2)``
             in snippets, both float32.
         """
-        means = self.pooling(batch, video, segments)  # (N, 12, D)
-        before, inside, behind = (part.amax(1) for part in means.split((2, 8, 2), 1))
-        fused = self.fusion(torch.cat([inside - before, inside, inside - behind], 1))
-        completeness = self.completeness(fused)[:, 0].float().sigmoid()
-        offsets = torch.cat([self.start(before), self.end(behind)], 1).float()
-        return completeness, segments + offsets * (segments[:, 1:] - segments[:, :1])
+        logits, refined = self.network(batch, video, segments)
+        return logits[:, 0].sigmoid(), refined
 
     def loss(
         self, batches: dict[str, SnippetBatch], proposals: SegmentBatch, pseudo_segments: SegmentBatch

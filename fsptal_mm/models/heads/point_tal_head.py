@@ -78,13 +78,14 @@ class PointTALHead(SnippetHead):
         return self.loss_by_feat(SnippetScores.from_logits(batch.pad(logits)), targets, foreground_scores)
 
     def mine(
-        self, batch: SnippetBatch, data_samples: list[ActionDataSample]
+        self, batch: SnippetBatch, data_samples: list[ActionDataSample], scores: SnippetScores | None = None
     ) -> tuple[PointTargets, PointTargets, SegmentLabels | None]:
         """Labels to train on: mined from scores without dropout, or as :meth:`train_on` has set them.
 
         Args:
             batch (SnippetBatch): Embedded features F.
             data_samples (list[ActionDataSample]): See :meth:`.PointTargets.from_samples`.
+            scores (SnippetScores, optional): Scores to mine from. Default: :meth:`clean_scores` of the batch.
 
         Returns:
             tuple: The given labels, as :class:`.PointTargets`; the given and mined labels, as :class:`.PointTargets`;
@@ -97,7 +98,7 @@ class PointTALHead(SnippetHead):
         self.check_classes(given.video_labels)
         if isinstance(self._training_labels, dict):
             return given, *VideoLabels.to_batch(self._training_labels, data_samples, batch.mask)
-        clean = self.clean_scores(batch)
+        clean = self.clean_scores(batch) if scores is None else scores
         miner = self.miner if self._training_labels == 'mined' else _WITHOUT_MODULE_B
         targets = miner(clean.final, clean.background_scores, given)
         return given, targets, self.search(clean.final, targets)

@@ -8,7 +8,6 @@ from mmaction.structures import ActionDataSample
 from torch import Tensor, nn
 
 from fsptal_mm.models.losses.score_contrast import group_mean
-from fsptal_mm.models.segment_network import SegmentNetwork
 from fsptal_mm.structures import SegmentBatch, SnippetBatch
 from fsptal_mm.utils.errors import InputError, check_numbers
 
@@ -21,16 +20,16 @@ _MIN_SCORE = 1e-6  # scores of stage 1 may be negative: they are clamped to this
 class RefinementHead(SecondStage):
     """Region network that classifies, scores and refines the proposals of stage 1, trained on pseudo segments.
 
-    A few small networks (:class:`.SegmentNetwork`) give each candidate a score for every class and a refined segment.
-    The target of the score of a class is the tIoU with its best pseudo segment. Similar networks: R-C3D (Xu et al.,
-    ICCV 2017) and stage 2 of HR-Pro (Zhang et al., AAAI 2024).
+    A few small networks give each candidate a score for every class and a refined segment. The target of the score of a
+    class is the tIoU with its best pseudo segment. Similar networks: R-C3D (Xu et al., ICCV 2017) and stage 2 of HR-Pro
+    (Zhang et al., AAAI 2024).
 
     Args:
         num_classes: Number of classes, C.
         members (Sequence[dict]): An ensemble of networks, each with its own initial weights and dropout; their scores
-            and segments are averaged. Each entry holds the arguments of :class:`.SegmentNetwork` without
-            ``num_classes``, and ``inputs``: ``'features'``, the snippet features X, or ``'embedding'``, F of stage 1's
-            trunk. Networks on X and on F err on different segments.
+            and segments are averaged. Each entry holds a ``type``, by default :class:`.SegmentNetwork`; its arguments
+            without ``num_classes``; and ``inputs``: ``'features'``, the snippet features X, or ``'embedding'``, F of
+            stage 1's trunk. Networks on X and on F err on different segments.
         min_refined_tiou: The segment loss counts only candidates whose tIoU with a pseudo segment is at least this.
         sampler (dict): Config of ``CandidateSampler``.
         assigner (dict): Config of ``SegmentAssigner``.
@@ -77,7 +76,7 @@ class RefinementHead(SecondStage):
         for member in members:
             member = dict(member)
             self.inputs.append(member.pop('inputs', 'features'))
-            self.members.append(SegmentNetwork(num_classes, **member))
+            self.members.append(MODELS.build(dict(type='SegmentNetwork', num_classes=num_classes) | member))
         if not self.inputs or set(self.inputs) - {'features', 'embedding'}:
             expected = "at least one member, each with 'features' or 'embedding'"
             raise InputError(expected, field='RefinementHead.members: inputs', found=self.inputs)

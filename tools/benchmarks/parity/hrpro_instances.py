@@ -58,11 +58,11 @@ def roi_align(features, boxes, size):
 
 def copy_weights(theirs):
     """Return the weights of the public network, under the names of our layers."""
-    names = dict(prop_fusion='fusion', prop_completeness='completeness', start_reg_conv='start', end_reg_conv='end')
+    names = dict(prop_fusion='fusion', prop_completeness='classifier', start_reg_conv='start', end_reg_conv='end')
     own = {}
     for name, value in theirs.bcr.state_dict().items():
         layer, rest = name.split('.', 1)
-        own[f'{names[layer]}.{rest}'] = value[..., 0] if value.dim() == 3 else value
+        own[f'network.{names[layer]}.{rest}'] = value[..., 0] if value.dim() == 3 else value
     return own
 
 
@@ -128,7 +128,7 @@ def main():
     losses['loss_boundaries'].backward()
     outputs['reg_loss'].backward()
     for name in ('start', 'end'):
-        own = getattr(head, name)[0].weight.grad
+        own = getattr(head.network, name)[0].weight.grad
         other = getattr(theirs.bcr, f'{name}_reg_conv')[0].weight.grad[..., 0]
         report.row(f'gradient of {name}', difference(own, other), 1e-5)
     report.finish()
