@@ -74,6 +74,7 @@ BACKTAL = dict(head='BackTALHead', embed_channels=4, sparsity_weight=1.0)
 TWO_STREAMS = dict(type='SnippetEmbedding', in_channels=FEATURES, out_channels=EMBEDDED, num_streams=2)
 DELU = dict(head='DELUHead', streams=(4, 4), filter_dropout=0.0, model=dict(embedding=TWO_STREAMS))
 ON_FEATURES = dict(in_channels=6, streams=(3, 3), scores='logits', model=dict(embedding=dict(type='IdentityEmbedding')))
+WIDER = dict(type='SnippetEmbedding', in_channels=FEATURES, out_channels=2 * EMBEDDED)
 FORMS = {  # options of ``build_model`` for every method, and for variants of FS-PTAL
     'base': dict(head='PointTALHead', foreground=dict(type='ForegroundBranch')),
     'fsptal': dict(),
@@ -87,6 +88,7 @@ FORMS = {  # options of ``build_model`` for every method, and for variants of FS
         foreground=dict(type='ForegroundBranch'),
         background_margin=0.5,
     ),
+    'ensemble': dict(head='EnsembleHead', member='FSPTALHead', num_members=2, model=dict(embedding=WIDER)),
     'lacp': dict(head='LACPHead'),
     'mil': dict(head='MILHead'),
     'asmloc': dict(head='ASMLocHead'),

@@ -25,6 +25,7 @@ WAITS = {
     **dict.fromkeys(['base', 'mil', 'sfnet of two streams', 'hrpro', 'delu', 'asmloc'], 0),
     **dict.fromkeys(['without D', 'lacp', 'backtal on points'], 2),
     **dict.fromkeys(['fsptal', 'affinity convolution', 'variants', 'backtal'], 3),
+    'ensemble': 6,  # 3 for each of its two members
 }
 
 
