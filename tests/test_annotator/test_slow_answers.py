@@ -128,3 +128,20 @@ def test_a_video_that_the_server_decodes_meanwhile_stays_where_it_is(page, serve
     page.go_to(12)
     page.browser.execute_async_script('setTimeout(arguments[0], 3500)')  # longer than the page waits for that frame
     assert page.frame() == page.shown() == 12
+
+
+def test_no_point_is_set_while_its_frame_is_still_loading(page, serve, video_folder, tmp_path, hold):
+    page.open(serve({'a': video_folder / 'a.webm'}))
+    page.browser.find_element(By.ID, 'source-button').click()  # from now on, the server decodes the frames
+    page.until(lambda: page.browser.find_element(By.ID, 'canvas').is_displayed() and page.shown() == 0)
+    frame = hold('jpeg', lambda video, number: number == 1)
+    page.press('.')
+    page.until(frame.came.is_set)
+    page.press('1')  # frame 0 is still on the screen, but the person asked for frame 1
+    page.until(lambda: 'still loading' in page.text('flash'))
+    assert page.points() == []
+    frame.go.set()
+    page.until(lambda: page.frame() == 1 and page.shown() == 1)
+    page.press('1')
+    assert [point[:2] for point in page.saved()] == [(1, 'jump')]
+    assert stored(tmp_path, 'a') == [(1, 'jump')]

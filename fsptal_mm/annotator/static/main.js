@@ -148,10 +148,14 @@ class Page {
   }
 
   // Run the command of a class key: set a point at the frame that is shown or, if a point is selected there, change its
-  // class.
+  // class. While a seek goes on, nothing is done: the frame on the screen is not the one that the user asked for.
   label(name) {
     if (!this.state || !this.player.source.ready) return;
     const { frame, times } = this.player;
+    if (!this.player.playing && this.player.source.target !== frame) {
+      panels.flash('this frame is still loading: press again when it is shown', '#ffffff');
+      return;
+    }
     const { points } = this;
     const selected = points.find(({ id }) => id === this.selected);
     if (points.some((point) => point.frame === frame && point.label === name)) {
