@@ -25,6 +25,7 @@ METHODS = {
     'fsptal-refined': 'FS-PTAL refined',
     'fsptal-tuned': 'FS-PTAL tuned',
     'hrpro': 'HR-Pro, stage 1',
+    'hrpro-full': 'HR-Pro, both of its stages',
     'hrpro-refined': 'HR-Pro refined',
     'lacp': 'LACP',
     'lacp-refined': 'LACP refined',

@@ -115,6 +115,7 @@ TABLES = {
             *_two_stages('base', 'configs/base/base-refined_{data}.py'),
             *_two_stages('SF-Net', 'configs/sfnet/sfnet-refined_{data}.py'),
             *_two_stages('HR-Pro', 'configs/hrpro/hrpro-refined_{data}.py'),
+            Row('HR-Pro, both of its stages', 'configs/hrpro/hrpro-full_{data}.py', published=_published(60.4, 51.4)),
             Row(
                 'second stage on ground-truth segments',
                 REFINED,
@@ -123,6 +124,8 @@ TABLES = {
             ),
         ),
         reference='FS-PTAL, stage 1 of these',
+        source='README of the public code of HR-Pro; with I3D features, so not comparable with ours; '
+        'test sets and protocols: docs/guides/which_method.md',
         data=('spatialcnn_gtea', 'acc_50salads', 'thumos14shaped', 'synthetic'),
     ),
 }
