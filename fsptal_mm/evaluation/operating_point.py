@@ -21,10 +21,11 @@ from .samples import warn
 MIN_POINTS = 30  # fewer give a warning; with 30, the 95% interval of a recall of 0.8 is 0.66 to 0.94
 NOTHING_FOUND = 'step 5 of docs/guides/own_data.md says what to look at if a model finds no actions'
 _RESAMPLES = 100
-# Weight of the threshold of all classes in that of a single class, as a number of points, see choose_operating_point.
-# To find it, thresholds were chosen on one half of the test videos and tested on the other half, in 62 runs on four
-# datasets, by F1 in percent at tIoU 0.5. Compared with the best thresholds, F1 is lower by 1.8 to 2.6 points with a
-# weight of 20, by 1.2 to 3.0 with a weight of 10, and by 2.8 to 4.0 with one threshold of best F1 for all classes.
+# Weight, as a number of points, of the shared threshold of all classes in the threshold of a single class; see
+# choose_operating_point. To find this weight, thresholds were chosen on one half of the test videos and tested on the
+# other half, in 62 runs on four datasets, by F1 in percent at tIoU 0.5. Compared with the best thresholds, F1 is lower
+# by 1.8 to 2.6 points with a weight of 20, by 1.2 to 3.0 with a weight of 10, and by 2.8 to 4.0 with one threshold of
+# best F1 for all classes.
 _SHARED_POINTS = 20
 _SUFFIX = '.operating_point.json'
 _FORMAT = 'fsptal_mm operating point'

@@ -1,4 +1,4 @@
-"""Labels that a model is trained on: of the snippets and segments of a batch, and of one video, kept between steps."""
+"""Training labels: of the snippets and segments of a batch; and of single videos, which are kept between steps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from .segments import outer_length
 from .snippet_batch import to_device
 
 NO_INSTANCE = -1
-_PER_SEGMENT = ('start', 'stop', 'outer_start', 'outer_stop', 'is_background')  # entries per segment, without `group`
+_PER_SEGMENT = ('start', 'stop', 'outer_start', 'outer_stop', 'is_background')  # and `group`: an entry per segment
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ class VideoLabels:
         return cls(actions=actions, segments=segments and SegmentLabels(**segments), **own)
 
     def of_range(self, start: int, stop: int) -> 'VideoLabels':
-        """Select the labels of the snippets ``[start, stop)``; video labels are then the classes of their actions.
+        """Select the labels of the snippets ``[start, stop)``. Video labels become the classes that are labelled there.
 
         Raises:
             InputError: The labels hold pseudo segments, which would have to be cut.
@@ -276,7 +276,7 @@ class VideoLabels:
             tuple: :class:`PointTargets`; and :class:`SegmentLabels`, or None if a video has none.
 
         Raises:
-            InputError: A video is not as long as it was in the mining pass.
+            InputError: A video has another number of snippets than when its labels were mined.
         """
         videos = [store[sample.video_id] for sample in data_samples]
         ranges = [sample.get('snippet_range') for sample in data_samples]

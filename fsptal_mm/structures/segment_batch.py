@@ -43,7 +43,7 @@ class SegmentBatch:
         labels: Tensor | np.ndarray | None = None,
         scores: Tensor | np.ndarray | None = None,
     ) -> 'SegmentBatch':
-        """Take the segments of one video, on the host.
+        """Build a batch of one video from its segments, on the host.
 
         Args:
             segments (Tensor | np.ndarray): ``(N, 2)`` in snippets.

@@ -6,7 +6,7 @@ def counted(number: int, noun: str) -> str:
 
     Args:
         number: How many.
-        noun: Singular, its last word is put into the plural: ``'test video'``.
+        noun: Noun in the singular, such as ``'test video'``; only its last word is put into the plural.
     """
     ending = '' if number == 1 else 'es' if noun.endswith('s') else 's'
     return f'{number} {noun}{ending}'

@@ -95,8 +95,8 @@ class RecordCleaner:
             video_id: Id of the video.
             rows (Iterable[PointRow]): Points and background clicks of the video.
             fps: Native frames per second, needed for points that are frame numbers.
-            duration_sec: Duration of the video: a point shortly after it is moved to the end, a later one is an error.
-                ``None`` if unknown: then no point is checked.
+            duration_sec: Duration of the video. A point at most a second after the end is moved to the end; a later
+                point is an error. ``None`` if unknown: then no point is checked.
 
         Returns:
             tuple: ``point_sec`` float64, ``point_labels`` and ``point_instances`` int64, each ``(N,)``, and

@@ -137,8 +137,8 @@ class AtomicCheckpointHook(CheckpointHook):
         if is_local and self.backend_args is None and self.file_client_args is None:
             self.backend_args = dict(backend=_BACKEND)
         super().before_train(runner)
-        # Only names that this hook itself gives, not paths from a checkpoint; and only in the folder of the checkpoint
-        # that the run resumes from.
+        # A checkpoint may come from a stranger, so paths in it are not used: only files whose names this hook gives are
+        # deleted, in the folder of the checkpoint that the run resumes from.
         if self._outdated and isinstance(self.file_backend, AtomicLocalBackend) and is_main_process():
             folder = Path(self.out_dir)
             if folder.resolve() == Path(runner._load_from).parent.resolve():

@@ -50,7 +50,7 @@ class PseudoLabelMiningHook(Hook):
         store (dict[str, VideoLabels]): Labels of the latest pass by video id; empty before the first.
 
     Raises:
-        InputError: A bad argument, a head that mines no labels, or a loop that does not go by epochs.
+        InputError: An argument is out of range, the head mines no labels, or the loop does not go by epochs.
     """
 
     def __init__(

@@ -43,7 +43,7 @@ class RefinementHook(Hook):
             ground truth of the training videos, where the annotation has any; nothing of it reaches training.
 
     Raises:
-        InputError: A bad argument, a model without a second stage, or a loop that does not go by epochs.
+        InputError: An argument is out of range, the model has no second stage, or the loop does not go by epochs.
     """
 
     priority = 'NORMAL'

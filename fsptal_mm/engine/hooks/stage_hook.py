@@ -26,8 +26,8 @@ class StageHook(Hook):
         epochs: First epoch, from 0, of each later stage, ascending.
 
     Raises:
-        InputError: A bad argument, a model without stages or with another number of later stages, or a loop that does
-            not go by epochs.
+        InputError: An argument is out of range, the model has no stages or another number of later stages, or the loop
+            does not go by epochs.
     """
 
     priority = 'NORMAL'

@@ -117,7 +117,7 @@ class ASMLocHead(SnippetHead):
 
     @torch.no_grad()
     def clean_scores(self, batch: SnippetBatch) -> SnippetScores:
-        """See :meth:`SnippetHead.clean_scores`; ``q = q-hat = softmax(a^f z)`` and ``b = a^b``.
+        """Compute scores without dropout and gradient: ``q = q-hat = softmax(a^f z)``, and ``b = a^b``.
 
         Q_v is the softmax of the pooled ``a^f z``.
         """

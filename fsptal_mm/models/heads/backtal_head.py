@@ -238,7 +238,7 @@ class BackTALHead(SnippetHead):
 
     @torch.no_grad()
     def clean_scores(self, batch: SnippetBatch) -> SnippetScores:
-        """See :meth:`SnippetHead.clean_scores`: q-hat is z^s, and 1 - b the length of the first layer's features.
+        """Compute scores without dropout and gradient: q-hat is z^s, 1 - b the length of the first layer's features.
 
         Both are scaled to [0, 1] over each video.
         """

@@ -159,7 +159,7 @@ class HRProHead(SnippetHead):
 
     @torch.no_grad()
     def clean_scores(self, batch: SnippetBatch) -> SnippetScores:
-        """See :meth:`SnippetHead.clean_scores`."""
+        """Compute scores without dropout and gradient, see :meth:`SnippetHead.clean_scores`."""
         with evaluation_mode(self):
             return SnippetScores.from_logits(batch.pad(self(batch)))
 

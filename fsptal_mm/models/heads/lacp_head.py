@@ -1,8 +1,8 @@
 """LACP (Lee & Byun, "Learning Action Completeness from Points", ICCV 2021), a baseline on the same trunk and proposals.
 
-Constants are those of its public code (github.com/Pilhyeon/Learning-Action-Completeness-from-Points). There, a search
-over all videos every 10 steps finds seeds and sequences of runs; here, every step finds them in its own batch, by
-scores without dropout.
+Constants are those of its public code (github.com/Pilhyeon/Learning-Action-Completeness-from-Points). There, every 10
+steps, seeds and segments are searched in all videos. Here, every step searches them in its own batch, by scores without
+dropout.
 """
 
 from dataclasses import replace
@@ -89,7 +89,7 @@ class LACPVideoLoss(VideoLevelLoss):
         video_labels: Tensor,
         foreground_scores: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """As in :class:`.VideoLevelLoss`; returns a dict with ``loss_video``."""
+        """Compute the loss from the arguments of :class:`.VideoLevelLoss`; returns a dict with ``loss_video``."""
         pooled = pool_video_scores(class_scores, mask, self.topk_divisor, video_labels)
         return dict(loss_video=self._cross_entropy(pooled, video_labels))
 
@@ -113,7 +113,7 @@ class LACPPointLoss(nn.Module):
         self.background_weight = background_weight
 
     def forward(self, scores: Tensor, background_scores: Tensor, targets: PointTargets) -> dict[str, Tensor]:
-        """As in :class:`.PointFocalLoss`."""
+        """Compute the loss; arguments and result as in :class:`.PointFocalLoss`."""
         # Background as class C, which no snippet is labelled with.
         extended = replace(targets, snippet_instances=F.pad(targets.snippet_instances, (0, 1), value=NO_INSTANCE))
         all_scores = torch.cat([scores, background_scores[..., None]], -1)
@@ -166,7 +166,7 @@ class LACPHead(PointTALHead):
         self.feature_weight = feature_weight
 
     def loss(self, batch: SnippetBatch, data_samples: list[ActionDataSample]) -> dict[str, Tensor]:
-        """See :meth:`PointTALHead.loss`; adds ``loss_score`` and ``loss_feature``."""
+        """Losses of a training batch: those of :meth:`PointTALHead.loss`, ``loss_score`` and ``loss_feature``."""
         scores = SnippetScores.from_logits(batch.pad(self(batch)))
         given, seeds, runs = self.mine(batch, data_samples)
         losses = self.loss_by_feat(scores, given.with_background(seeds.background_labels))
@@ -175,7 +175,7 @@ class LACPHead(PointTALHead):
         return losses
 
     def search(self, scores: Tensor, targets: PointTargets) -> SegmentLabels:
-        """See :meth:`PointTALHead.search`; finds runs of action and of background."""
+        """Search runs of action and of background, as :meth:`PointTALHead.search` searches segments."""
         # LACP takes adjacent seeds of one class for one action: all action seeds of a class get the instance number 0.
         return self.searcher(scores, replace(targets, snippet_instances=torch.where(targets.labels, 0, NO_INSTANCE)))
 

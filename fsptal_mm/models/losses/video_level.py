@@ -62,7 +62,7 @@ def pool_video_scores(
 
 
 def largest_of_video(scores: Tensor, mask: Tensor, divisor: float) -> Tensor:
-    """``(B, T, C)`` bool: the ``max(1, T // divisor)`` snippets of a video with the largest scores, class by class."""
+    """Choose the ``max(1, T // divisor)`` snippets with the largest scores, by video and class; ``(B, T, C)`` bool."""
     count = top_count(mask.sum(1), divisor).clamp(min=1)
     order = scores.masked_fill(~mask[..., None], -torch.inf).argsort(dim=1, descending=True, stable=True)
     place = torch.arange(mask.shape[1], device=mask.device)[None, :, None].expand_as(order)

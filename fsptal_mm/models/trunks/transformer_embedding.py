@@ -36,7 +36,7 @@ class TransformerEmbedding(BaseModule):
         init_cfg: As in ``mmengine.model.BaseModule``.
 
     Raises:
-        InputError: ``num_heads`` that do not divide the channels, or a ``window`` below 1.
+        InputError: ``num_heads`` does not divide the channels, or ``window`` is below 1.
     """
 
     def __init__(
