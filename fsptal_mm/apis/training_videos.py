@@ -14,7 +14,7 @@ from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import known_id
 from fsptal_mm.utils.wording import counted
 
-_MAX_NAMED = 5  # videos that a sentence lists
+_MAX_NAMED = 5  # largest number of videos that a sentence lists
 
 
 def share_trained_on(config: Config, checkpoint: str | Path) -> tuple[int, int]:

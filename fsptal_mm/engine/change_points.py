@@ -2,7 +2,7 @@
 
 import numpy as np
 
-_MIN_SCORE = 1e-4  # scores are clamped to be this far from 0 and 1 before a logarithm
+_MIN_SCORE = 1e-4  # scores are clamped to lie at least this far from 0 and 1, before a logarithm
 _NEVER = -1e18  # log-likelihood of what is impossible
 
 

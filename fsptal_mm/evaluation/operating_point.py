@@ -182,9 +182,8 @@ def choose_operating_point(
             best = det.scores[hits & (det.labels == label)].max()
             warn(
                 f'{said_of}no held-out instance of {classes[label]} is found at its threshold, {scores[label]:.3g}; '
-                f'the best detection of one has the score {best:.3g}: label more of them, or train longer. '
-                '--score-threshold of demo.py with a lower score than this keeps it, but then all classes have that '
-                'threshold'
+                f'the best detection that covers one has the score {best:.3g}. Label more of them, or train longer. '
+                f'A --score-threshold below {best:.3g} makes demo.py keep this detection, but holds for all classes'
             )
     overall = _evaluated(shared, hits[kept], len(points))
     return OperatingPoint(overall, by_class, model, len(np.unique(points.videos)))

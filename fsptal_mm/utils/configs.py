@@ -14,7 +14,7 @@ from mmengine.config import Config, DictAction
 from .errors import InputError
 from .reading import read_text, regular_file
 
-_NEAR = 3  # similar names that an error lists
+_NEAR = 3  # largest number of similar names that an error lists
 _UNKNOWN_TYPE = re.compile(r'(\S+) is not in the \S+::(.+?) registry\.')  # message of mmengine's builder
 _UNKNOWN_ARGUMENT = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")  # Python's message
 _SEARCHER = 'num_places and num_rounds'  # what replaces two older arguments

@@ -16,7 +16,7 @@ from .readers import PointRow, SourceVideo
 # A point up to this long after the end of the video counts as a click on the last frame whose time was rounded. A later
 # point is an error.
 _END_TOLERANCE_SEC = 1.0
-_MAX_NAMED = 10  # an error message names at most so many classes, those with the most similar names
+_MAX_NAMED = 10  # largest number of classes that an error message names: those with the most similar names
 
 
 class RecordCleaner:

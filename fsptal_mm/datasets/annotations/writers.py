@@ -9,8 +9,8 @@ from fsptal_mm.utils.writing import atomic_write, write_json
 from .json_readers import PLAIN_FORMAT, PLAIN_VERSION
 from .records import Annotations
 
-# The frame number time * fps is rounded to a whole number if rounding moves the time by at most so many seconds. The
-# tolerance is not 0, since the time, and the duration from which fps was computed, may be rounded to milliseconds.
+# The frame number time * fps is rounded to a whole number if rounding moves the time by at most this number of seconds.
+# The tolerance is not 0, since the time, and the duration from which fps was computed, may be rounded to milliseconds.
 _ROUNDED_SEC = 2e-3
 
 

@@ -45,8 +45,8 @@ class TALVisualizationHook(Hook):
             the model has no snippet scores.
     """
 
-    # This hook draws before EMAHook, of priority NORMAL, takes the averaged weights out of the model after a
-    # validation.
+    # A priority above NORMAL, that of EMAHook: after a validation, this hook must draw before EMAHook takes the
+    # averaged weights out of the model.
     priority = 'ABOVE_NORMAL'
 
     def __init__(

@@ -22,9 +22,9 @@ from fsptal_mm.utils.errors import InputError, check_numbers
 
 from .snippet_head import SnippetHead, SnippetScores
 
-_TAPS = 3  # of every convolution of the network
+_TAPS = 3  # snippets that each convolution of the network sees
 _AFFINITIES = ('taps', 'thirds')
-_PUBLIC_LENGTH = 750  # snippets of every video in the public code
+_PUBLIC_LENGTH = 750  # number of snippets of every video in the public code
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
 
 _SCORE_EPS = 1e-6  # scores are kept this far from 0 and 1 before a logarithm or a power
-_LARGEST_DENOMINATOR = 100  # of a divisor, as a fraction
+_LARGEST_DENOMINATOR = 100  # of the fraction by which a divisor is replaced
 _Count = TypeVar('_Count', int, Tensor)
 
 

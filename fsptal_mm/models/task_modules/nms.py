@@ -10,10 +10,10 @@ import numpy as np
 from fsptal_mm.structures import segment_iou
 from fsptal_mm.utils.errors import InputError, check_numbers
 
-# Pairs compared at once: an array of so many float64 takes 128 kB, and stays in the processor's cache.
+# Number of pairs to compare at once: an array of as many float64 takes 128 kB, and stays in the processor's cache.
 _MAX_PAIRS = 1 << 14
-# Partners of a segment are searched a little farther than computed, by this share of its place and length, so that
-# rounding errors make no pair be missed.
+# Partners of a segment are searched a little farther than the formula says, by this share of its place and length, so
+# that no pair is missed due to rounding errors.
 _SLACK = 1e-9
 _SMALLEST = 1e-9  # smallest threshold or sigma; both must be above 0
 
