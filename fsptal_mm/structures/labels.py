@@ -66,17 +66,17 @@ class PointTargets:
 
     @cached_property
     def labels(self) -> Tensor:
-        """``(B, T, C)`` bool, action labels: the point labels P and, if the targets hold them, mined labels."""
+        """Action labels ``(B, T, C)`` bool, which are the point labels P and mined labels, if the targets hold any."""
         return self.snippet_instances >= 0
 
     @cached_property
     def is_action(self) -> Tensor:
-        """``(B, T)`` bool, snippets with an action label of any class."""
+        """Snippets with an action label of any class, ``(B, T)`` bool."""
         return self.snippet_instances.amax(-1) >= 0  # faster than `any`
 
     @cached_property
     def kinds(self) -> Tensor:
-        """``(2, B, T)`` bool, action snippets and background snippets."""
+        """Action snippets and background snippets, ``(2, B, T)`` bool."""
         return torch.stack([self.is_action, self.background_labels])
 
 
@@ -182,7 +182,7 @@ class VideoLabels:
 
     @property
     def snippet_instances(self) -> Tensor:
-        """``(T, C)`` int32, the instance that each snippet is labelled with, or -1 for none."""
+        """Instance that each snippet is labelled with, or -1 for none, ``(T, C)`` int32."""
         return self.actions.to_dense() + NO_INSTANCE
 
     def to_state(self) -> dict[str, Any]:

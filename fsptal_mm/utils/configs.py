@@ -39,7 +39,7 @@ def read_options(texts: Iterable[str] | None, option: str = '--cfg-options') -> 
         option: Name of the argument that they belong to, for the error.
 
     Returns:
-        dict | None: From key to value; ``None`` for ``None``.
+        dict | None: Values by key; ``None`` if ``texts`` is ``None``.
 
     Raises:
         InputError: An option has no ``=``, has an unclosed bracket, or contains ``dict(...)``.

@@ -196,7 +196,7 @@ def get_field(entry: Any, key: str, kind: type[T], **where: Any) -> T:
 
 
 def shown(value: Any) -> Any:
-    """Convert a JSON value for the ``found`` of an :class:`InputError`, which shows nothing for ``None``."""
+    """Convert a JSON value for ``found`` of an InputError: None, which would not be shown, becomes ``'null'``."""
     return 'null' if value is None else value
 
 

@@ -110,7 +110,7 @@ class SyntheticParams:
 
     @classmethod
     def from_dict(cls, params: dict[str, Any]) -> 'SyntheticParams':
-        """Build from a user's dict.
+        """Build the parameters from a user's dict.
 
         Raises:
             InputError: A field is unknown, or a number is out of range.

@@ -23,7 +23,7 @@ _OUTDATED, _OUTDATED_BEST = 'outdated_step', 'outdated_best'  # keys in the meta
 
 @register_backend(_BACKEND)
 class AtomicLocalBackend(LocalBackend):
-    """Local files, written under another name and then moved; mmengine's backend writes into the file itself."""
+    """Backend that writes local files under another name and then moves them; mmengine's writes into the file."""
 
     def __init__(self) -> None:
         self._outdated = None
@@ -51,7 +51,7 @@ class AtomicLocalBackend(LocalBackend):
 
     @contextmanager
     def deleting_afterwards(self) -> Iterator[None]:
-        """Put off deletions in the block to the end of it; after an error, nothing is deleted. Blocks may be nested."""
+        """Put off deletions until the block ends; after an error, nothing is deleted. Blocks may be nested."""
         if self._outdated is not None:
             yield
             return

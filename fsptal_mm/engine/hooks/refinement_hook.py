@@ -101,7 +101,7 @@ class RefinementHook(Hook):
             self._report(runner, videos, pseudo, time.time() - started)
 
     def after_train(self, runner: Runner) -> None:
-        """Leave the model as it was built."""
+        """End the training of the second stage: the model forgets proposals and pseudo segments."""
         unwrapped_model(runner).refinement_store = None
 
     def _report(self, runner, videos, pseudo, seconds):

@@ -110,7 +110,7 @@ class RefreshHook(Hook):
             checkpoint[_KEY] = {video_id: labels.to_state() for video_id, labels in self.store.items()}
 
     def after_train(self, runner: Runner) -> None:
-        """Leave the head as it was built."""
+        """Let the head train on the given points again, as when it was built."""
         unwrapped_model(runner).head.train_on('points')
 
     @staticmethod

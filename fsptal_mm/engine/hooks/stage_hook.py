@@ -76,5 +76,5 @@ class StageHook(Hook):
             )
 
     def after_train(self, runner: Runner) -> None:
-        """Leave the model as it was built."""
+        """End the training of the later stages: the model forgets their proposals."""
         unwrapped_model(runner).start_anew()

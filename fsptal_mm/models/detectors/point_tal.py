@@ -265,7 +265,7 @@ class PointTAL(BaseModel):
         return embedded.resample(positions)
 
     def _snippet_features(self, inputs):
-        """X: the inputs themselves, or what the backbone makes of clips."""
+        """Snippet features X: the inputs themselves, or the output of the backbone for clips."""
         if isinstance(inputs, ClipBatch) != (self.backbone is not None):
             found = 'clips' if self.backbone is None else 'features (T, D) with a backbone'
             expected = 'features (T, D) if the model has no `backbone`, or clips if it has one'

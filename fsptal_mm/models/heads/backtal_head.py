@@ -146,7 +146,7 @@ class BackTALHead(SnippetHead):
         self.psi_diff = psi_diff
 
     def forward(self, batch: SnippetBatch) -> Tensor:
-        """Class logits z: ``(R, C + 1)`` rows, background last, of a :class:`.SnippetBatch` of F."""
+        """Compute class logits z, ``(R, C + 1)`` rows, background last; ``batch`` holds F."""
         return self.outputs(batch).logits
 
     def outputs(self, batch: SnippetBatch) -> BackTALOutputs:
@@ -227,7 +227,7 @@ class BackTALHead(SnippetHead):
         )
 
     def _embedding_loss(self, embedded, suppressed, video_labels, mask, clicks):
-        """L_embedding draws clicked background together in E, likely actions together, and the two kinds apart."""
+        """Compute L_embedding: it draws clicked background together in E, likely actions together, and both apart."""
         has_clicks = clicks.any(1)
         likely = largest_of_video(suppressed[..., :-1].detach(), mask, self.topk_divisor)
         likely = likely & (video_labels > 0)[:, None] & has_clicks[:, None, None]
@@ -254,7 +254,7 @@ class BackTALHead(SnippetHead):
 
 
 def click_loss(logits: Tensor, targets: PointTargets) -> Tensor:
-    """``L_click``: cross-entropy of z ``(B, T, C + 1)``, mean over the labelled snippets of the batch.
+    """Compute ``L_click``, the mean cross-entropy of z ``(B, T, C + 1)`` over the labelled snippets of the batch.
 
     Labelled snippets are clicks on background and, if points are used, points. If a snippet has several classes, they
     have equal shares in the target.

@@ -138,7 +138,7 @@ class DELUHead(SnippetHead):
         self.scores = scores
 
     def forward(self, batch: SnippetBatch) -> Tensor:
-        """Class logits z: ``(R, C + 1)`` rows, background last, of a :class:`.SnippetBatch` of F."""
+        """Compute class logits z, ``(R, C + 1)`` rows, background last; ``batch`` holds F."""
         return self.outputs(batch).logits
 
     def outputs(self, batch: SnippetBatch) -> DELUOutputs:

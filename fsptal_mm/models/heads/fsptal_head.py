@@ -1,4 +1,4 @@
-"""FS-PTAL: the base model with pseudo-label mining, score contrast and feature separation (method: Eq. 15)."""
+"""FS-PTAL: the base model with pseudo-label mining, score contrast and feature separation (paper: Eq. 15)."""
 
 from collections.abc import Sequence
 from typing import Any

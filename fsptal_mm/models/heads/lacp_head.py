@@ -30,7 +30,7 @@ _EXCLUDED = -1e9  # logit of a pair that does not count
 
 @TASK_UTILS.register_module()
 class LACPSeedMiner(PseudoLabelMiner):
-    """Background and action seeds of LACP.
+    """Miner of the background and action seeds of LACP.
 
     Background is mined by rules 1-3 of :class:`.PseudoLabelMiner`. Before the first point, all snippets up to the last
     background snippet are background, too; behind the last point, all from the first background snippet on. Action
@@ -181,9 +181,10 @@ class LACPHead(PointTALHead):
 
 
 def score_contrast(scores: Tensor, runs: SegmentLabels) -> Tensor:
-    """Compute ``(I_action + I_background)^2``; I is the mean of ``1 - contrast`` over the runs of a kind in a video.
+    """Compute the score contrast loss, ``(I_action + I_background)^2``.
 
-    The contrast is the outer-inner contrast, see :func:`.segment_contrast`.
+    I is the mean of ``1 - contrast`` over the runs of a kind in a video; the contrast is the outer-inner contrast, see
+    :func:`.segment_contrast`.
 
     Args:
         scores (Tensor): ``(B, T, C)`` q-hat, with gradient.
@@ -229,7 +230,7 @@ def feature_contrast(batch: SnippetBatch, runs: SegmentLabels, temperature: floa
 
 
 def _sample_features(batch, runs):
-    """``(N, D)`` features of every run: mean of three random snippets, one from each third of the run."""
+    """Features ``(N, D)`` of every run: the mean of three random snippets, one from each third of the run."""
     third = torch.arange(_SAMPLES_PER_RUN, device=runs.start.device)
     length = (runs.stop - runs.start)[:, None]
     low = length * third // _SAMPLES_PER_RUN

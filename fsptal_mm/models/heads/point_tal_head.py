@@ -1,4 +1,4 @@
-"""Head of the base model, to which the paper adds its modules A-D (method: Sec. 3.2 and 3.3)."""
+"""Head of the base model, to which the paper adds its modules A-D (paper: Sec. 3.2 and 3.3)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Point-level focal loss (method: Sec. 3.3, Eq. 5-7)."""
+"""Point-level focal loss (paper: Sec. 3.3, Eq. 5-7)."""
 
 import torch
 from mmaction.registry import MODELS
@@ -37,7 +37,7 @@ def point_focal_loss(
 
 
 def _snippet_means(targets, loss):
-    """Average ``(B, T, C + 1)`` losses over the labelled snippets of a video, then over videos: a scalar for each kind.
+    """Average ``(B, T, C + 1)`` losses over the labelled snippets of a video, then over videos; a scalar for each kind.
 
     The kinds are action snippets, on which the loss of b does not count (Eq. 5), and background snippets (Eq. 6).
     """

@@ -1,4 +1,4 @@
-"""Video-level loss (method: Sec. 3.2, Eq. 2-4)."""
+"""Video-level loss (paper: Sec. 3.2, Eq. 2-4)."""
 
 from fractions import Fraction
 from typing import TypeVar
@@ -16,7 +16,7 @@ _Count = TypeVar('_Count', int, Tensor)
 
 
 def top_count(num_snippets: _Count, divisor: float, round_up: bool = False) -> _Count:
-    """``T / divisor``, rounded to a whole number; may be 0.
+    """Compute ``T / divisor``, rounded to a whole number; the result may be 0.
 
     The divisor is taken as the nearest fraction with a denominator of at most 100, so that no rounding error decides:
     1.667 and ``1 / 0.6`` are both 5/3, and give 60 for T = 100.

@@ -71,11 +71,11 @@ def _find_in_mmcv(name):
 def nms(
     segments_sec: np.ndarray, scores: np.ndarray, iou_threshold: float, labels: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Greedy NMS, in rounds to a fixed point.
+    """Greedy NMS, in rounds until nothing changes.
 
     In each round, a segment that no better remaining segment overlaps is kept for good, and the segments that it
-    overlaps are removed. After a few rounds nothing changes, and the result is that of the usual algorithm, which goes
-    through the segments one by one.
+    overlaps are removed. The result is that of the usual algorithm, which goes through the segments one by one; a few
+    rounds suffice.
 
     Args:
         segments_sec (np.ndarray): ``(N, 2)`` starts and ends, in seconds.
@@ -88,7 +88,7 @@ def nms(
         their scores.
 
     Raises:
-        InputError: A threshold that is not above 0.
+        InputError: ``iou_threshold`` is not above 0.
     """
     if not iou_threshold > 0:
         raise InputError('a number above 0', field='nms.iou_threshold', found=iou_threshold)
