@@ -26,12 +26,15 @@ class HRProInstanceHead(SecondStage):
 
     Args:
         in_channels: Dimension D of X.
-        dropout: As in :class:`.ContrastSegmentNetwork`.
+        dropout: Rate of dropout behind the first layer of the network that gives the completeness.
         min_tiou: Proposals whose tIoU with a pseudo segment is at least this are trained to move to it. In the
             completeness loss, all proposals below it together weigh at most as much as those above.
         completeness_weight: Factor of the completeness loss.
         regression_weight: Factor of the loss of the boundaries.
-        sampler, assigner, proposals, nms: As in :class:`.SecondStage`.
+        sampler (dict): Config of ``CandidateSampler``, which draws the segments to train on.
+        assigner (dict): Config of ``SegmentAssigner``, which gives the drawn segments their targets.
+        proposals (dict): Config of the ``ProposalGenerator`` of the proposals to refine.
+        nms (dict): NMS of proposals and refined segments, as in ``ProposalGenerator``.
         init_cfg: As in ``mmengine.model.BaseModule``.
 
     Raises:

@@ -85,7 +85,7 @@ class PointTALHead(SnippetHead):
         Args:
             batch (SnippetBatch): Embedded features F.
             data_samples (list[ActionDataSample]): See :meth:`.PointTargets.from_samples`.
-            scores (SnippetScores, optional): Scores to mine from. Default: :meth:`clean_scores` of the batch.
+            scores (SnippetScores, optional): Scores to mine from. Default: scores of the batch without dropout.
 
         Returns:
             tuple: The given labels, as :class:`.PointTargets`; the given and mined labels, as :class:`.PointTargets`;
