@@ -30,8 +30,9 @@ nitpick_ignore_regex = [
     # Made and read by the package alone
     (
         'py:class',
-        r'(.*\.)?(BackTALOutputs|ClipGrid|DELUOutputs|SegmentResult|PointResult|TrainingLog|VideoFile|VideoReader|_Result)',
+        r'(.*\.)?(BackTALOutputs|ClipGrid|DELUOutputs|SecondStage|SegmentResult|PointResult|TrainingLog)',
     ),
+    ('py:class', r'(.*\.)?(VideoFile|VideoReader|_Result)'),
     ('py:class', r'fsptal_mm\.annotator\.labels\.LabelledVideo'),
 ]
 

@@ -1,7 +1,7 @@
 """Point-supervised temporal action localization for mmaction2.
 
 ``custom_imports = dict(imports=['fsptal_mm'])`` in a config is all it takes: importing the package repairs what is
-broken in the host libraries and registers every part under mmaction2's names.
+broken in the host libraries, and adds its classes to mmaction2's registries.
 """
 
 import importlib.util

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-# Messages of mmengine that --quiet keeps from the terminal: about 400 lines at the start of each training and test.
+# Long messages of mmengine, which --quiet keeps from the terminal: about 400 lines at the start of a training or test.
 _LONG = re.compile(
     r'System environment:|INFO.* - Config:|Hooks will be executed|paramwise_options|FileClient|HardDiskB'
 )
@@ -80,7 +80,7 @@ class QuietStream:
         self._stream = stream
 
     def write(self, text):
-        """Write a text, unless it is such a message."""
+        """Write a text, unless it is one of the long messages."""
         return len(text) if _LONG.search(text) else self._stream.write(text)
 
     def __getattr__(self, name):

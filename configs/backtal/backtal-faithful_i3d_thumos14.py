@@ -1,4 +1,4 @@
-# Clicks of the first of BackTAL's three annotators, from data/THUMOS14/human_anns/ of its repository. Here they lie in
+# Clicks of the first of BackTAL's three annotators. Copy them from data/THUMOS14/human_anns/ of its repository to
 # THUMOS14/human_anns/.
 _base_ = [
     '../_base_/models/backtal_faithful.py',

@@ -2,7 +2,7 @@
 _base_ = ['./base_synthetic.py']
 
 # The labels are certain, so the loss is a plain cross-entropy (exponent 0) instead of a focal loss. The training has
-# twice as many epochs as that of base_synthetic.py, since the model goes on learning for so long.
+# twice as many epochs as that of base_synthetic.py, since the model improves for that long.
 model = dict(head=dict(point_loss=dict(exponent=0)))
 train_dataloader = dict(dataset=dict(supervision='segments'))
 train_cfg = dict(max_epochs=150, val_interval=50)

@@ -37,7 +37,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Change:
-    """A change of a point.
+    """Change of one point, which is added, changed or deleted.
 
     Args:
         before: The point before the change; ``None`` if the change adds it.

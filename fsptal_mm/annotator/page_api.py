@@ -81,7 +81,7 @@ class PageApi:
         return self._videos.jpeg(video_id, frame)
 
     def edit(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Make one edit.
+        """Make one edit of the labels of a video.
 
         Args:
             body (dict): ``project``, the id of the project for which the page was loaded; ``video``, the id of a video;

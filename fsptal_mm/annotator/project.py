@@ -20,7 +20,7 @@ from fsptal_mm.utils.writing import atomic_write
 from .labels import LabelledVideo, Snap, apply_edit
 from .project_file import ProjectContent, VideoFile, check_entry, read_project, to_json
 
-_RECENT_EDITS = 200  # ids of so many edits are kept, to recognize an edit that the page sends a second time
+_RECENT_EDITS = 200  # number of edits whose ids are kept, to recognize an edit that the page sends a second time
 
 
 class Project:

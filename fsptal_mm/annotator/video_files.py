@@ -13,7 +13,7 @@ from fsptal_mm.utils.errors import InputError
 
 _MAX_WIDTH = 960  # frames are sent with at most this width in pixels: enough to see an action, and quick to send
 _JPEG_QUALITY = 85  # of 100
-_MOST_OPEN = 3  # so many readers stay open: for the video on the page, the one before and the one after
+_MOST_OPEN = 3  # number of readers that stay open: for the video on the page, the one before and the one after
 
 
 def find_videos(paths: Iterable[str | Path]) -> tuple[dict[str, Path], list[str]]:

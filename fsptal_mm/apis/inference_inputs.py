@@ -74,7 +74,7 @@ def list_inputs(inputs: Inputs, streams: Iterable[str] = ('feature',)) -> list[V
 
 
 def _expand(entry, number, streams):
-    """Videos of one input; ``number``, its index among the inputs, makes the id of an array."""
+    """Videos of one input; the id of an array is made from ``number``, the index of the input."""
     if isinstance(entry, dict):
         return [_from_dict(entry, number)]
     if isinstance(entry, (np.ndarray, torch.Tensor)):

@@ -67,7 +67,7 @@ class ModelInputs:
             device (torch.device): Device of the extractor, if it is built here.
 
         Returns:
-            FeatureExtractor | None: The extractor; ``None`` for ``None``.
+            FeatureExtractor | None: The extractor; ``None`` if ``extractor`` is ``None``.
 
         Raises:
             InputError: The extractor's features have another dimension than the model takes; the side file of the

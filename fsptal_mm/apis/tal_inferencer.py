@@ -173,7 +173,7 @@ class TALInferencer(BaseInferencer):
         if failures and len(videos) == 1:
             raise failures[0]
         for failure in failures if self._log_failures else ():
-            print_log(f'left out: {failure}', 'current', logging.WARNING)  # level ERROR would add a code line
+            print_log(f'left out: {failure}', 'current', logging.WARNING)  # ERROR would add a line of code
         pictures = self.visualize(used, preds, out_dir=out_dir, failures=failures, **visualize_kwargs)
         return self.postprocess(preds, pictures, return_datasamples, **postprocess_kwargs) | dict(failures=failures)
 

@@ -14,7 +14,7 @@ from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import known_id
 from fsptal_mm.utils.wording import counted
 
-_MAX_NAMED = 5  # videos that a sentence lists
+_MAX_NAMED = 5  # largest number of videos that a sentence lists
 
 
 def share_trained_on(config: Config, checkpoint: str | Path) -> tuple[int, int]:
@@ -36,7 +36,7 @@ def share_trained_on(config: Config, checkpoint: str | Path) -> tuple[int, int]:
             tested = video_ids(DATASETS.build(config.test_dataloader.dataset))
     except InputError:
         return 0, 0
-    except Exception as error:  # building a dataset from a config may raise any error; the page has other parts
+    except Exception as error:  # building a dataset may raise any error, which must not stop the report
         traceback.print_exception(error)
         return 0, 0
     return len(tested & trained), len(tested)

@@ -1,4 +1,4 @@
-"""Repairs of the loading of checkpoints: those of mmengine can be loaded, and no checkpoint can run code."""
+"""Repairs of checkpoint loading: mmengine's checkpoints can be loaded again, and no checkpoint can run code."""
 
 import functools
 import os
@@ -47,7 +47,7 @@ def load_checkpoints_safely() -> bool:
     torch.serialization.add_safe_globals(_checkpoint_globals())
     checkpoint.CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
     load_url = checkpoint.load_url
-    # mmengine unpickles files from http without any check.
+    # Without this argument, mmengine would unpickle files from http without a check, and code in them could run.
     checkpoint.load_url = lambda *args, **kwargs: load_url(*args, **{**kwargs, 'weights_only': True})
     return True
 
@@ -64,7 +64,7 @@ def _check_archive(path):
 
 
 def _checkpoint_globals():
-    """List the types in mmengine's checkpoints that torch does not allow: objects, or pairs (object, name in file)."""
+    """List the types and functions to add to torch's list: objects, or pairs (object, its name in a checkpoint)."""
     # The functions of numpy that rebuild a pickled array and a pickled scalar.
     reconstruct, scalar = np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]
     allowed = [HistoryBuffer, ConfigDict, np.ndarray, *{type(np.dtype(code)) for code in _DTYPE_CODES}]
@@ -75,14 +75,14 @@ def _checkpoint_globals():
 
 
 def _numeric_dtype(code, *_):
-    """Stand in for ``numpy.dtype``, with which a file could make numpy take its bytes for a pointer."""
+    """Replace ``numpy.dtype`` during loading; with the original, a file could make numpy use its bytes as a pointer."""
     if code not in _DTYPE_CODES:
         raise pickle.UnpicklingError(f'GLOBAL numpy.dtype({code!r})')
     return np.dtype(code)  # numpy's own instance, which ignores the state that the file holds
 
 
 def _history_method(owner, name):
-    """Stand in for ``builtins.getattr``, with which a file could reach any object."""
+    """Replace ``builtins.getattr`` during loading; with the original, a file could reach any object."""
     if owner is not HistoryBuffer or name not in ('min', 'max', 'mean', 'current'):
         raise pickle.UnpicklingError(f'GLOBAL builtins.getattr({name!r})')
     return getattr(HistoryBuffer, name)

@@ -33,7 +33,7 @@ class FeatureReader:
     Args:
         key: Name of the array in ``.npz`` and HDF5 files. In HDF5, it may be a path (``GROUP/ARRAY``), which begins at
             the top of the file or in the group of the video. Default: the array with the name of the video, else the
-            only array, in a file whose path has the video's id.
+            only array if the path of the file has the video's id.
         backend_args (dict, optional): File backend of mmengine, for features that are not on a local disk.
         crops (int | str, optional): For files with the features of several image crops, arrays of three dimensions: the
             index of the crop to take, from 0, or ``'mean'`` for the mean of all crops. Default: such arrays are an
@@ -173,8 +173,8 @@ class FeatureReader:
         """Find the array of a video by going down from group to group.
 
         In each group, the next member is the next part of ``key`` if it is there, else the video, else the only member.
-        Without ``key``, the video must be met on the way, or its id in the path of the file, since the only array of a
-        file of all videos may be that of another video.
+        Without ``key``, the id of the video must be the name of a group or array on the way, or occur in the path of
+        the file. Otherwise, the only array of a file might be that of another video.
         """
         import h5py
 

@@ -35,7 +35,7 @@ class Fold:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> 'Fold':
-        """Build from a config ``dict(index=..., count=..., part=..., [group=..., seed=...])``.
+        """Build a fold from a config ``dict(index=..., count=..., part=..., [group=..., seed=...])``.
 
         Raises:
             InputError: A field is missing, unknown or wrong.

@@ -146,7 +146,7 @@ def _to_numpy(array):
 
 
 def _read_pickle(path):
-    """Content of a pickle or .npy file. Each array is an :class:`_Array`, except that a .npy of numbers is mapped."""
+    """Content of a pickle or .npy file. Its arrays are :class:`_Array`; but a .npy of numbers is memory-mapped."""
     try:
         with path.open('rb') as file:
             if path.suffix.lower() == '.npy':

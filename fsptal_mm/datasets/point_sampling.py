@@ -49,7 +49,7 @@ def draw_points(segments_sec: np.ndarray, style: str, rng: np.random.Generator) 
 
 
 def draw_background(segments_sec: np.ndarray, duration_sec: float, rng: np.random.Generator) -> np.ndarray:
-    """Draw one background click in each gap between actions: the annotators of BackTAL were asked to click so.
+    """Draw one background click in each gap between actions, as the annotators of BackTAL were asked to click.
 
     Args:
         segments_sec (np.ndarray): ``(M, 2)`` starts and ends of all actions, in seconds.

@@ -31,7 +31,7 @@ class Windows:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> 'Windows':
-        """Build from a config ``dict(num_snippets=..., stride_snippets=...)``.
+        """Build windows from a config ``dict(num_snippets=..., stride_snippets=...)``.
 
         Raises:
             InputError: A field is missing, unknown or wrong.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-_MIN_SCORE = 1e-4  # scores are clamped to be this far from 0 and 1 before a logarithm
+_MIN_SCORE = 1e-4  # scores are clamped to lie at least this far from 0 and 1, before a logarithm
 _NEVER = -1e18  # log-likelihood of what is impossible
 
 
@@ -65,7 +65,7 @@ def decode_change_points(
 
 
 def _at_once(index, points, labels, found):
-    """``(N,)`` bool: instances of other classes that overlap in time with the instance of this index."""
+    """Instances of other classes that overlap in time with the instance of this index, ``(N,)`` bool."""
     start, end = found[index]
     inside = (start <= points[:, 0]) & (points[:, 1] <= end)
     around = (found[:, 0] <= points[index, 0]) & (points[index, 1] <= found[:, 1])

@@ -8,7 +8,7 @@ from mmengine.logging import print_log
 
 from fsptal_mm.utils.errors import InputError
 
-_MAX_NAMED = 5  # class names that a message lists
+_MAX_NAMED = 5  # largest number of class names that a message lists
 
 
 def classes_of_checkpoint(checkpoint: dict[str, Any]) -> Any:

@@ -199,7 +199,7 @@ class PseudoSegmentRules:
 
 
 def _moved(pseudo, segments, limits):
-    """The same pseudo segments with other boundaries ``(N, 2)``, which keep within limits ``(N, 2)``, in seconds."""
+    """Copy pseudo segments with other boundaries ``(N, 2)``, which are clipped to limits ``(N, 2)``, in seconds."""
     segments = np.clip(segments, limits[:, :1], limits[:, 1:])
     return replace(pseudo, segments=replace(pseudo.segments, segments=segments))
 

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 @contextmanager
 def own_random_numbers(*entropy: Any) -> Iterator[None]:
-    """In the block, random numbers depend on ``entropy`` alone; afterwards, those of the process go on as before.
+    """Make random numbers in the block depend on ``entropy`` alone; afterwards, those of the process go on.
 
     Args:
         *entropy: Non-negative whole numbers, such as a seed and an epoch.
@@ -67,7 +67,7 @@ class SeededItems(Dataset):
 
 @contextmanager
 def without_random_samples(dataset: Dataset) -> Iterator[None]:
-    """In the block, transforms of a dataset do not sample at random: those with the attribute ``at_random``.
+    """Set ``at_random`` to False in the block, for all transforms of a dataset that have this attribute.
 
     Such a transform is ``SampleSnippets``. The dataset may have wrappers, such as ``RepeatDataset``.
     """

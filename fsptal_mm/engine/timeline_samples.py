@@ -1,4 +1,4 @@
-"""Data samples of single videos, with everything of a model that a timeline shows."""
+"""Data samples of single videos, with all results of a model that a timeline shows."""
 
 from collections.abc import Sequence
 

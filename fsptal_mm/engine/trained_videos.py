@@ -1,4 +1,4 @@
-"""Ids of the videos that a checkpoint was trained on, which its meta holds."""
+"""Ids of the videos that a checkpoint was trained on; the checkpoint lists them in its ``meta``."""
 
 from typing import Any
 

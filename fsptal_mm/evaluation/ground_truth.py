@@ -97,7 +97,7 @@ class GroundTruth:
     def from_dataset(
         cls, dataset: Any, protocol: Protocol = PRESETS['thumos14'], drop_ambiguous: bool = False
     ) -> 'GroundTruth':
-        """Take the videos of a dataset; features are not read.
+        """Collect the ground truth of a dataset; features are not read.
 
         Args:
             dataset (PointTALDataset): Dataset of the videos.
@@ -113,7 +113,7 @@ class GroundTruth:
     def from_annotations(
         cls, annotations: Any, protocol: Protocol = PRESETS['thumos14'], drop_ambiguous: bool = False
     ) -> 'GroundTruth':
-        """Take the videos of annotation files.
+        """Collect the ground truth of annotation files.
 
         Args:
             annotations (Annotations): Annotations that :func:`.load_annotations` returned.

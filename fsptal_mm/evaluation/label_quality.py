@@ -32,8 +32,8 @@ def label_quality(videos: Iterable[dict]) -> dict[str, float]:
 
     Returns:
         dict[str, float]: ``action_precision``, ``action_recall``, ``background_precision``, ``background_recall``, and
-        ``segment_tiou``. For the latter, each best segment of the search has its highest tIoU with a ground-truth
-        segment of its class; the mean is over all best segments. A measure is missing if its denominator is 0.
+        ``segment_tiou``. The last one is a mean over the best segments of the search: of their highest tIoU with a
+        ground-truth segment of their class. A measure is missing if its denominator is 0.
     """
     num_hits, num_mined, num_true = (dict(action=0, background=0) for _ in range(3))
     overlaps = []

@@ -21,10 +21,11 @@ from .samples import warn
 MIN_POINTS = 30  # fewer give a warning; with 30, the 95% interval of a recall of 0.8 is 0.66 to 0.94
 NOTHING_FOUND = 'step 5 of docs/guides/own_data.md says what to look at if a model finds no actions'
 _RESAMPLES = 100
-# Weight of the threshold of all classes in that of a single class, as a number of points, see choose_operating_point.
-# To find it, thresholds were chosen on one half of the test videos and tested on the other half, in 62 runs on four
-# datasets, by F1 in percent at tIoU 0.5. Compared with the best thresholds, F1 is lower by 1.8 to 2.6 points with a
-# weight of 20, by 1.2 to 3.0 with a weight of 10, and by 2.8 to 4.0 with one threshold of best F1 for all classes.
+# Weight, as a number of points, of the shared threshold of all classes in the threshold of a single class; see
+# choose_operating_point. To find this weight, thresholds were chosen on one half of the test videos and tested on the
+# other half, in 62 runs on four datasets, by F1 in percent at tIoU 0.5. Compared with the best thresholds, F1 is lower
+# by 1.8 to 2.6 points with a weight of 20, by 1.2 to 3.0 with a weight of 10, and by 2.8 to 4.0 with one threshold of
+# best F1 for all classes.
 _SHARED_POINTS = 20
 _SUFFIX = '.operating_point.json'
 _FORMAT = 'fsptal_mm operating point'
@@ -181,9 +182,8 @@ def choose_operating_point(
             best = det.scores[hits & (det.labels == label)].max()
             warn(
                 f'{said_of}no held-out instance of {classes[label]} is found at its threshold, {scores[label]:.3g}; '
-                f'the best detection of one has the score {best:.3g}: label more of them, or train longer. '
-                '--score-threshold of demo.py with a lower score than this keeps it, but then all classes have that '
-                'threshold'
+                f'the best detection that covers one has the score {best:.3g}. Label more of them, or train longer. '
+                f'A --score-threshold below {best:.3g} makes demo.py keep this detection, but holds for all classes'
             )
     overall = _evaluated(shared, hits[kept], len(points))
     return OperatingPoint(overall, by_class, model, len(np.unique(points.videos)))

@@ -156,7 +156,7 @@ def _read_lines(file, broken_lines):
 
 
 def _add_means(curves, entries, x_of):
-    """Add the mean of each loss over the entries with the same x, such as all of one epoch, to its curve."""
+    """Add the mean of each loss over the entries with the same x, such as all entries of one epoch, to its curve."""
     logged = {}
     for entry in entries:
         for key in (key for key in entry if key.startswith('loss')):

@@ -1,4 +1,4 @@
-"""Snippet features from clips by a backbone of mmaction2, in memory that does not grow with the video."""
+"""Computation of snippet features from clips, by a backbone of mmaction2 that takes a few clips at a time."""
 
 import contextlib
 import math
@@ -76,7 +76,7 @@ def encode_clips(backbone: nn.Module, clips: Tensor, prepare: Callable, chunk_si
     features = []
     for part in clips.tensor_split(math.ceil(len(clips) / chunk_size)):
         if checkpointed and torch.is_grad_enabled():
-            # Contexts of the first computation and of the second one.
+            # Contexts of the forward pass, and of its repetition in the backward pass.
             context = lambda: (contextlib.nullcontext(), running_statistics_kept(backbone))  # noqa: E731
             features.append(checkpoint(encode, part, anchor, use_reentrant=False, context_fn=context))
         else:
@@ -100,11 +100,11 @@ def running_statistics_kept(module: nn.Module) -> Iterator[None]:
 
 
 def check_can_recompute(backbone: nn.Module) -> None:
-    """Make sure that a second pass over clips can leave running statistics alone.
+    """Make sure that a second pass over clips can leave the running statistics of batch normalisation alone.
 
     Raises:
-        InputError: The backbone trains ``SyncBatchNorm``. PyTorch's class fails where ``num_batches_tracked`` is None,
-            as ``running_statistics_kept`` sets it; and that function does not find the class of compiled mmcv.
+        InputError: The backbone trains ``SyncBatchNorm``, which ``running_statistics_kept`` cannot handle: PyTorch's
+            class fails if ``num_batches_tracked`` is None, and the class of compiled mmcv is not found.
     """
     for name, part in backbone.named_modules():
         if type(part).__name__ == 'SyncBatchNorm' and part.training:
@@ -113,7 +113,7 @@ def check_can_recompute(backbone: nn.Module) -> None:
 
 
 def frozen_parts(backbone: nn.Module, freeze: bool | str | Sequence[str]) -> list[nn.Module]:
-    """The modules of a backbone that ``freeze`` names.
+    """Find the modules of a backbone that ``freeze`` names.
 
     Args:
         backbone (nn.Module): The backbone.

@@ -35,7 +35,8 @@ class SnippetDataPreprocessor(BaseDataPreprocessor):
         non_blocking: Argument of the base class, without effect, because copies from pinned memory never block here.
 
     Raises:
-        InputError: A wrong argument, clips that do not fit the arguments, or videos whose features differ in dimension.
+        InputError: An argument is out of range, clips do not fit the arguments, or the features of two videos differ in
+            dimension.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ from fsptal_mm.utils.errors import check_numbers
 
 _CLASS_BIAS = -2.0  # initial bias: a segment is most likely background
 _MARGIN = 0.25  # how far `ContrastSegmentNetwork` looks beyond a segment on each side, as a share of its length
-_NUM_RANGES = (2, 8, 2)  # its ranges before a segment, inside, and behind it
+_NUM_RANGES = (2, 8, 2)  # number of ranges of `ContrastSegmentNetwork` before a segment, inside it, and behind it
 
 
 @MODELS.register_module()

@@ -45,7 +45,7 @@ class SegmentPooling(nn.Module):
         return len(self.from_middle) - 1
 
     def forward(self, batch: SnippetBatch, video: Tensor, segments: Tensor) -> Tensor:
-        """Pool segments.
+        """Compute the mean features of the K ranges of each segment.
 
         Args:
             batch (SnippetBatch): ``(R, D)`` rows.

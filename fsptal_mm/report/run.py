@@ -148,7 +148,7 @@ class Run:
     def needs_no_test(self) -> bool:
         """Whether a test would tell nothing new, since its videos are those of the validation.
 
-        This is so in the config for own videos.
+        The config for own videos is such a case.
         """
         loaders = [(self.test_config or {}).get(f'{part}_dataloader') or {} for part in ('test', 'val')]
         return bool(loaders[0]) and loaders[0].get('dataset') == loaders[1].get('dataset')

@@ -150,7 +150,7 @@ def _read_results(run):
                 return
             run.result = evaluate_results(file, test_set)
             run.operating_point = _operating_point(run, test_set.classes)
-    except Exception as error:  # building a dataset from a config may raise any error; the page has other parts
+    except Exception as error:  # building a dataset may raise any error, which must not stop the report
         run.missing.append(
             f'The test results cannot be evaluated, so there are no AP of classes, no diagnosis and no timelines: '
             f'{_said(error)}.'

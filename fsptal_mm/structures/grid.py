@@ -10,8 +10,8 @@ from fsptal_mm.utils.errors import LARGEST, InputError, check_numbers
 
 # Tolerance in snippets, since rounding may place a time that is meant to be the start of a snippet just before it.
 _EDGE_SNIPPETS = 1e-6
-# Smallest rate, number of frames and length of a snippet in seconds: the index of the snippet at LARGEST seconds,
-# 1e12 / 1e-6, then fits into int64.
+# Smallest allowed rate, number of frames, and length of a snippet in seconds. The largest index of a snippet is then
+# 1e12 / 1e-6, at LARGEST seconds, which fits into int64.
 _SMALLEST = 1e-6
 
 
@@ -89,12 +89,13 @@ class SnippetGrid:
         return np.asarray(position, dtype=np.float64) * self.snippet_sec + self.offset_sec
 
     def edges_sec(self, positions: ArrayLike) -> np.ndarray:
-        """Begin and end, in seconds, of T snippets that were resampled from the snippets of this grid.
+        """Start and end, in seconds, of T snippets that were resampled from the snippets of this grid.
 
         Args:
-            positions (np.ndarray): ``(T,)`` ascending, where each of the T snippets was sampled, as fractional indices
-                of this grid's snippets: ``snippet_positions`` of label extension, or ``0 ... T - 1`` without it. The
-                first position lies at the first snippet of the video, and the last position at the last snippet.
+            positions (np.ndarray): ``(T,)`` ascending: the fractional index, among this grid's snippets, at which each
+                of the T snippets was sampled. These are ``snippet_positions`` of label extension, or ``0 ... T - 1``
+                without it. The first position lies at the first snippet of the video, and the last position at the last
+                snippet.
 
         Returns:
             np.ndarray: ``(T + 1,)`` seconds; snippet t reaches from entry t to entry t + 1. The edge between two
@@ -111,7 +112,7 @@ class SnippetGrid:
 
 
 def snippet_edges_sec(data_sample: Any) -> np.ndarray:
-    """Begin and end, in seconds inside the video, of the T snippets that a model sees.
+    """Start and end, in seconds inside the video, of the T snippets that a model sees.
 
     Args:
         data_sample (ActionDataSample): With metainfo ``num_snippets``, ``grid``, ``duration_sec`` and, after label

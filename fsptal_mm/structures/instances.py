@@ -31,7 +31,7 @@ class Instances:
     def of_video(
         cls, segments: ArrayLike, labels: ArrayLike | None = None, scores: ArrayLike | None = None
     ) -> 'Instances':
-        """Take the segments of one video.
+        """Build the instances of one video from arrays.
 
         Args:
             segments (np.ndarray | Tensor | list): ``(N, 2)``.
@@ -45,7 +45,7 @@ class Instances:
 
     @classmethod
     def of_points(cls, times_sec: ArrayLike, labels: ArrayLike, background_sec: ArrayLike = ()) -> 'Instances':
-        """Take the points of one video as segments without length: first points on actions, then background clicks."""
+        """Build segments without length from the points of one video: points on actions, then background clicks."""
         times_sec = np.concatenate([times_sec, background_sec])
         labels = np.concatenate([labels, np.full(len(background_sec), NO_CLASS)])
         return cls.of_video(np.stack([times_sec, times_sec], 1), labels)

@@ -1,4 +1,4 @@
-"""Labels that a model is trained on: of the snippets and segments of a batch, and of one video, kept between steps."""
+"""Training labels: of the snippets and segments of a batch; and of single videos, which are kept between steps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from .segments import outer_length
 from .snippet_batch import to_device
 
 NO_INSTANCE = -1
-_PER_SEGMENT = ('start', 'stop', 'outer_start', 'outer_stop', 'is_background')  # entries per segment, without `group`
+_PER_SEGMENT = ('start', 'stop', 'outer_start', 'outer_stop', 'is_background')  # and `group`: an entry per segment
 
 
 @dataclass(frozen=True)
@@ -66,17 +66,17 @@ class PointTargets:
 
     @cached_property
     def labels(self) -> Tensor:
-        """``(B, T, C)`` bool, action labels: the point labels P and, if the targets hold them, mined labels."""
+        """Action labels ``(B, T, C)`` bool, which are the point labels P and mined labels, if the targets hold any."""
         return self.snippet_instances >= 0
 
     @cached_property
     def is_action(self) -> Tensor:
-        """``(B, T)`` bool, snippets with an action label of any class."""
+        """Snippets with an action label of any class, ``(B, T)`` bool."""
         return self.snippet_instances.amax(-1) >= 0  # faster than `any`
 
     @cached_property
     def kinds(self) -> Tensor:
-        """``(2, B, T)`` bool, action snippets and background snippets."""
+        """Action snippets and background snippets, ``(2, B, T)`` bool."""
         return torch.stack([self.is_action, self.background_labels])
 
 
@@ -182,7 +182,7 @@ class VideoLabels:
 
     @property
     def snippet_instances(self) -> Tensor:
-        """``(T, C)`` int32, the instance that each snippet is labelled with, or -1 for none."""
+        """Instance that each snippet is labelled with, or -1 for none, ``(T, C)`` int32."""
         return self.actions.to_dense() + NO_INSTANCE
 
     def to_state(self) -> dict[str, Any]:
@@ -206,7 +206,7 @@ class VideoLabels:
         return cls(actions=actions, segments=segments and SegmentLabels(**segments), **own)
 
     def of_range(self, start: int, stop: int) -> 'VideoLabels':
-        """Select the labels of the snippets ``[start, stop)``; video labels are then the classes of their actions.
+        """Select the labels of the snippets ``[start, stop)``. Video labels become the classes that are labelled there.
 
         Raises:
             InputError: The labels hold pseudo segments, which would have to be cut.
@@ -276,7 +276,7 @@ class VideoLabels:
             tuple: :class:`PointTargets`; and :class:`SegmentLabels`, or None if a video has none.
 
         Raises:
-            InputError: A video is not as long as it was in the mining pass.
+            InputError: A video has another number of snippets than when its labels were mined.
         """
         videos = [store[sample.video_id] for sample in data_samples]
         ranges = [sample.get('snippet_range') for sample in data_samples]

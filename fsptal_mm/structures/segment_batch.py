@@ -43,7 +43,7 @@ class SegmentBatch:
         labels: Tensor | np.ndarray | None = None,
         scores: Tensor | np.ndarray | None = None,
     ) -> 'SegmentBatch':
-        """Take the segments of one video, on the host.
+        """Build a batch of one video from its segments, on the host.
 
         Args:
             segments (Tensor | np.ndarray): ``(N, 2)`` in snippets.
@@ -77,13 +77,13 @@ class SegmentBatch:
 
     @cached_property
     def video(self) -> Tensor:
-        """``(N,)`` int64, the video of each segment."""
+        """Index of the video of each segment, ``(N,)`` int64."""
         video = torch.from_numpy(np.repeat(np.arange(len(self.counts)), self.counts))
         return video.to(self.labels.device, non_blocking=True)
 
     @cached_property
     def slots(self) -> Tensor:
-        """``(B, M)`` int64, indices of the segments of each video; M is the largest count, and -1 fills shorter rows.
+        """Indices of the segments of each video, ``(B, M)`` int64; M is the largest count, and -1 fills shorter rows.
 
         Example: ``((0, 1, -1), (2, 3, 4))`` for counts of 2 and 3.
         """

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 # Largest ratio of an outer range to its segment; such a range reaches beyond every video.
 _LARGEST_RATIO = 10**6
-_LARGEST_DENOMINATOR = 10**6  # the product of both numbers and a length of 9 million fits into int64
+_LARGEST_DENOMINATOR = 10**6  # times _LARGEST_RATIO and a length of 9 million, it fits into int64
 
 
 def outer_length(length: Any, ratio: float) -> Any:

@@ -87,7 +87,7 @@ class SnippetBatch:
         return replace(self, affinity_embedding=embedding)
 
     def _take(self, batch, function):
-        """Fill another batch with features and E, which ``function`` makes of the rows of this batch."""
+        """Fill another batch: ``function`` computes its features, and E if there is one, from those of this batch."""
         embedding = None if self.affinity_embedding is None else function(self.affinity_embedding)
         return replace(batch, features=function(self.features), affinity_embedding=embedding)
 

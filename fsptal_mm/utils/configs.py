@@ -14,9 +14,9 @@ from mmengine.config import Config, DictAction
 from .errors import InputError
 from .reading import read_text, regular_file
 
-_NEAR = 3  # similar names that an error lists
+_NEAR = 3  # largest number of similar names that an error lists
 _UNKNOWN_TYPE = re.compile(r'(\S+) is not in the \S+::(.+?) registry\.')  # message of mmengine's builder
-_UNKNOWN_ARGUMENT = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")  # of Python
+_UNKNOWN_ARGUMENT = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")  # Python's message
 _SEARCHER = 'num_places and num_rounds'  # what replaces two older arguments
 _REPLACED = {  # class and argument of older configs, and what a config says instead
     ('LoadSnippetClips', 'decoder'): 'no decoder, since PyAV decodes all videos',
@@ -39,7 +39,7 @@ def read_options(texts: Iterable[str] | None, option: str = '--cfg-options') -> 
         option: Name of the argument that they belong to, for the error.
 
     Returns:
-        dict | None: From key to value; ``None`` for ``None``.
+        dict | None: Values by key; ``None`` if ``texts`` is ``None``.
 
     Raises:
         InputError: An option has no ``=``, has an unclosed bracket, or contains ``dict(...)``.
@@ -73,12 +73,12 @@ def _parse_value(text):
         literal = ast.literal_eval(text)
         if isinstance(literal, _OPENED.get(text[0], ())):
             return literal
-    if text[0] in _OPENED and '{' in text:  # a dict, or a list of dicts, that is no literal
+    if text[0] in _OPENED and '{' in text:  # a dict, or a list of dicts, that Python cannot read
         raise ValueError(text)
-    # A list as mmengine writes it, 1,2 or [a,b], whose parts need no quotes.
+    # A list in mmengine's form, such as 1,2 or [a,b]: texts in it need no quotes.
     in_brackets = text[0] in '[(' and text[-1] in ')]'
     parts = [part for part in _split(text[1:-1] if in_brackets else text) if part.strip()]
-    if parts == [text]:  # a name that begins with brackets, [new] data, or whose brackets hold all its commas
+    if parts == [text]:  # no list but a name, such as "[new] data" or "f(a,b)"
         return text
     values = [_parse_value(part) for part in parts]
     return tuple(values) if in_brackets and text[0] == '(' else values
@@ -153,7 +153,7 @@ def naming_types(file: str | os.PathLike | None = None) -> Iterator[None]:
         unknown = _UNKNOWN_TYPE.match(str(error.args[0])) if error.args else None
         if unknown is None:
             raise
-        name, of = unknown.groups()  # `of`: name of a registry of mmaction2; its parent is one of mmengine
+        name, of = unknown.groups()  # `of`: name of a registry of mmaction2, whose parent is a registry of mmengine
         registries = [entry for entry in vars(mmaction.registry).values() if getattr(entry, 'name', None) == of]
         registries += [registry.parent for registry in registries if registry.parent is not None]
         known = {key for registry in registries for key in registry.module_dict}
@@ -171,7 +171,7 @@ def naming_types(file: str | os.PathLike | None = None) -> Iterator[None]:
 
 
 def _place(file, word):
-    """Find the first line with a word, as ``file:line``; ``file`` if no line has it, e.g. if a base has it."""
+    """Return ``file:line`` of the first line with a word; only ``file`` if the word is in a base config instead."""
     for number, line in enumerate(read_text(file).splitlines(), 1):
         if re.search(rf'\b{re.escape(word)}\b', line):
             return f'{file}:{number}'

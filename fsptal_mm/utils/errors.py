@@ -9,8 +9,8 @@ from typing import Any
 LARGEST = 1e12
 # Control characters, line and paragraph separators, halves of surrogate pairs: they split lines or cannot be written.
 NOT_PRINTABLE = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
-# A worker of a data loader sends an error as text, a traceback that ends with the message. torch makes an error of the
-# same class from this text; the class takes the message out of it again.
+# A worker of a data loader sends an InputError as text: a traceback that ends with the message. In the main process,
+# torch makes a new InputError from the whole text. This pattern then finds the message in it.
 _OF_WORKER = re.compile(r'Caught InputError in DataLoader worker.*\n[\w.]*InputError: (.*?)\n?\Z', re.DOTALL)
 
 

@@ -14,7 +14,7 @@ from fsptal_mm.utils.errors import LARGEST, NOT_PRINTABLE, InputError
 
 # Text and JSON are held in memory as a whole, JSON at about ten times its size.
 _MAX_TEXT_BYTES = 1 << 30
-# File systems allow 255 bytes; the temporary file of atomic_write has a longer name than the file itself.
+# File systems allow names of 255 bytes. The rest is for what atomic_write adds to the name of its temporary file.
 _MAX_NAME_BYTES = 235
 _ZIP, _OLD_OFFICE = b'PK\x03\x04', b'\xd0\xcf\x11\xe0'  # first bytes of .xlsx, .ods and .xls
 T = TypeVar('T')
@@ -196,7 +196,7 @@ def get_field(entry: Any, key: str, kind: type[T], **where: Any) -> T:
 
 
 def shown(value: Any) -> Any:
-    """Convert a JSON value for the ``found`` of an :class:`InputError`, which shows nothing for ``None``."""
+    """Convert a JSON value for ``found`` of an InputError: None, which would not be shown, becomes ``'null'``."""
     return 'null' if value is None else value
 
 

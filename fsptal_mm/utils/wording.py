@@ -2,11 +2,11 @@
 
 
 def counted(number: int, noun: str) -> str:
-    """Say how many there are: ``1 point``, ``2 points``, ``0 classes``.
+    """Write a number with its noun: ``1 point``, ``2 points``, ``0 classes``.
 
     Args:
-        number: How many.
-        noun: Singular, its last word is put into the plural: ``'test video'``.
+        number: The number.
+        noun: Noun in the singular, such as ``'test video'``; only its last word is put into the plural.
     """
     ending = '' if number == 1 else 'es' if noun.endswith('s') else 's'
     return f'{number} {noun}{ending}'

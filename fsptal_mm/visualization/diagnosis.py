@@ -33,7 +33,7 @@ _TITLES = {
 }
 _NORMALIZED = 'mAP$_N$'
 _SMALL, _TINY = 8, 7  # sizes of text, in points
-# Parts of a vertical bar, or of a horizontal bar, that are smaller than so many percent have no number.
+# Smallest part of a vertical bar, and of a horizontal bar, in which its number is written; in percent.
 _MIN_LABELLED_PERCENT, _MIN_LABELLED_ACROSS = 8, 3
 _MAX_NAME, _MAX_COLUMNS = 34, 4  # largest numbers of letters of a model's name, and of models side by side
 _STYLE = dict.fromkeys(('text.color', 'axes.edgecolor', 'axes.labelcolor', 'xtick.color', 'ytick.color'), INK)

@@ -11,7 +11,7 @@ ORANGE, SKY_BLUE, GREEN, YELLOW, BLUE, VERMILION, PURPLE = OKABE_ITO = (
 INK, PAPER = '#1b1f24', '#fefefe'
 _HATCHES = ('', '////', '----', 'xxxx')
 _LUMINANCE = (0.299, 0.587, 0.114)  # weights of red, green and blue (ITU-R BT.601)
-_DARK = 140  # luminance, of 255, below which white text is legible
+_DARK = 140  # luminance, from 0 to 255, below which white text is legible
 
 
 def to_rgb(color: str) -> tuple[int, ...]:

@@ -241,7 +241,9 @@ def test_a_test_on_the_videos_of_the_validation_is_not_needed(folder, validated)
     assert ('could be evaluated: see “Missing here” above' in page) != validated
     command = f'tools/test.py {folder}/mine.py {folder}/epoch_3.pth --work-dir {folder}'
     assert page.count(command) == (3 if validated else 1), 'in each part that the test makes'
-    assert ('of the videos of the validation, so they are no further evidence' in ' '.join(page.split())) == validated
+    assert (
+        'of the videos of the validation, so they tell nothing about further videos' in ' '.join(page.split())
+    ) == validated
     assert 'figures and curves are above' not in page
 
 
@@ -301,7 +303,7 @@ def test_without_a_test_the_command_is_of_the_chosen_checkpoint_and_names_held_o
     write_report(folder / 'report.html', [read_run(folder, 'run')])
     page = ' '.join((folder / 'report.html').read_text().split())
     assert page.count(f'tools/test.py {folder}/mine.py {folder}/epoch_2.pth --work-dir {folder}') == 3
-    assert 'They are of the held-out videos, so they are no further evidence.' in page
+    assert 'They are of the held-out videos, so they tell nothing about further videos.' in page
 
 
 def train_on(folder, *videos, options=''):

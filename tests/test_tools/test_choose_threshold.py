@@ -95,7 +95,7 @@ def test_a_class_whose_detections_have_scores_below_its_threshold(messages):
     assert all(message.startswith('work/epoch_9.pth: ') for message in messages)
     [of_jump] = [message for message in messages if 'jump' in message]
     assert f'at its threshold, {chosen.by_class["jump"].score:.3g}; ' in of_jump
-    assert 'score 0.01:' in of_jump
+    assert 'score 0.01. ' in of_jump
     assert '--score-threshold' in of_jump
     [of_sit] = [message for message in messages if 'sit' in message]
     assert of_sit.endswith('no held-out instance of sit is found: label more of them, or train longer')

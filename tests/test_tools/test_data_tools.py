@@ -82,7 +82,7 @@ def test_a_video_that_only_its_file_names_is_told(tmp_path, capsys):
     table.write_text('Begin Time - msec\tEnd Time - msec\tactions\n1000\t2000\tRun\n')
     convert(tmp_path / 'out.json', '--point-file', table)
     _, told = capsys.readouterr().out.splitlines()
-    assert told.startswith(f'video corrected has the name of {table}')
+    assert told.startswith(f'{table}: rows without a video are taken as points of the video corrected')
 
 
 def test_make_points_with_background_clicks(gt, tmp_path):

@@ -77,7 +77,8 @@ def main(argv=None):
     if args.other:
         for name, threshold in kept.by_class.items():
             if threshold.score < chosen.by_class[name].score:
-                print(f'{name}: lowered to {threshold.score:.3f}, to find as many points in the training videos')
+                lowered = f'{name}: lowered to {threshold.score:.3f}'
+                print(f'{lowered}, so that both models find equally many points in the training videos')
         print(f'precision and recall are those of {args.checkpoint}, not of {args.other}')
 
 

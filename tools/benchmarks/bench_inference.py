@@ -147,7 +147,7 @@ def main():
     args = parser.parse_args()
     torch.set_num_threads(1)
     compare_post_processing(args.repeats)
-    print(f'NMS of a video at IoU {IOU}, all classes at once: times of others as ratios to ours (target 1)')
+    print(f'NMS of a video at IoU {IOU}, all classes at once: times of other codes, divided by ours (target 1)')
     print(f'{"classes":>7}{"segments":>10}{"ours":>12}{"loop":>7}{"C loop":>9}{"OpenTAD*":>16}   same')
     for num_classes, per_class in ((1, 200), (5, 200), (20, 200), (1, 2000), (20, 2000), (1, 20000)):
         compare_nms(num_classes, per_class, args.repeats)

@@ -56,7 +56,7 @@ class StepTimes(Hook):
 
 
 def shorten(config, epochs):
-    """Let every stage of a training last so many epochs."""
+    """Let every stage of a training last the given number of epochs."""
     num_stages = 1
     for hook in config.get('custom_hooks', []):
         if hook.type in ('RefreshHook', 'StageHook'):

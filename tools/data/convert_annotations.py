@@ -107,7 +107,7 @@ def main(argv=None):
         print(f'--annotator {annotator}: points of {files[0]} alone; not read: {others}')
     for file in files:
         if (name := Path(file).stem) in annotations.videos:
-            print(f'video {name} has the name of {file}: rows without a video in this file count as rows of this video')
+            print(f'{file}: rows without a video are taken as points of the video {name}, as the file has its name')
     if drawn := annotations.drawn:
         named = ', '.join(drawn[:_NAMED]) + (', ...' if len(drawn) > _NAMED else '')
         print(

@@ -110,7 +110,7 @@ class Experiment:
         return found if found.get('fingerprint') == self.fingerprint else None
 
     def results_file(self, seed):
-        """Path of the detections of a finished run in the test videos."""
+        """Path of the file with the detections that a finished run made in the test videos."""
         return self.run_folder(seed) / 'results.json'
 
 

@@ -20,7 +20,7 @@ load_clips = dict(
 train_pipeline = [
     load_clips,
     dict(type='PointsToSnippets'),
-    {{_base_.extend_embedding}},  # it interpolates, which works for embedded features, not for clips
+    {{_base_.extend_embedding}},  # interpolates embedded features, since clips cannot be interpolated
     dict(type='PackPointTALInputs'),
 ]
 test_pipeline = [load_clips, dict(type='PointsToSnippets'), dict(type='PackPointTALInputs')]

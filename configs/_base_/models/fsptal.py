@@ -4,7 +4,7 @@ feature_dim = 2048
 
 model = dict(
     type='PointTAL',
-    embedding=dict(type='AffinityEmbedding', in_channels=feature_dim),  # makes E of module D; E masks its convolution
+    embedding=dict(type='AffinityEmbedding', in_channels=feature_dim),  # makes E of module D, which weights its taps
     head=dict(
         type='FSPTALHead',
         in_channels=feature_dim,

@@ -10,7 +10,7 @@ model = dict(
         mined_actions='seeds',
         searcher=dict(background_segments=True),
         score_loss=dict(loss_weight=3.0),
-        separation=dict(_delete_=True, type='SeparationBranch'),  # makes E from F; in the paper's form, the trunk does
+        separation=dict(_delete_=True, type='SeparationBranch'),  # makes E, which the trunk makes in the paper's form
         separation_loss=dict(class_aware=True),
         proposals=dict(nms=dict(iou_threshold=0.4)),
     ),

@@ -16,7 +16,7 @@ from .readers import PointRow, SourceVideo
 # A point up to this long after the end of the video counts as a click on the last frame whose time was rounded. A later
 # point is an error.
 _END_TOLERANCE_SEC = 1.0
-_MAX_NAMED = 10  # an error message names at most so many classes, those with the most similar names
+_MAX_NAMED = 10  # largest number of classes that an error message names: those with the most similar names
 
 
 class RecordCleaner:
@@ -95,8 +95,8 @@ class RecordCleaner:
             video_id: Id of the video.
             rows (Iterable[PointRow]): Points and background clicks of the video.
             fps: Native frames per second, needed for points that are frame numbers.
-            duration_sec: Duration of the video: a point shortly after it is moved to the end, a later one is an error.
-                ``None`` if unknown: then no point is checked.
+            duration_sec: Duration of the video. A point at most a second after the end is moved to the end; a later
+                point is an error. ``None`` if unknown: then no point is checked.
 
         Returns:
             tuple: ``point_sec`` float64, ``point_labels`` and ``point_instances`` int64, each ``(N,)``, and

@@ -105,7 +105,7 @@ def _activitynet_video(entry, video_id, path, check_segments, duration='duration
 
 
 def _segment(start, end, check, **where):
-    """Convert start and end to floats. If the segment is reversed or negative: InputError with ``check``, else None."""
+    """Convert start and end to floats. A segment that is reversed or before 0: InputError with ``check``, else None."""
     if not check and not 0 <= to_number(start, **where) <= to_number(end, **where):
         return None
     return to_segment(start, end, **where)

@@ -22,7 +22,7 @@ from .tool_exports import (
 )
 
 _LACP_COLUMNS = {'class', 'video_id', 'point'}
-_HEAD_ROWS = 40  # a header is looked for in so many rows, since BORIS writes other rows before its table
+_HEAD_ROWS = 40  # number of rows to search for a header, since BORIS writes other rows before its table
 _SUFFIXES = ('.csv', '.tsv', '.txt', '.json')
 
 

@@ -132,7 +132,7 @@ def load_annotations(
         seed: Seed for drawing annotators, >= 0.
         background_label: Label of points that are background clicks, not actions.
         other_labels: ``'error'``: a label that is not among ``classes`` is an error. ``'leave out'``: its points and
-            segments are left out, with a warning; so some of the classes of a file can be trained or evaluated.
+            segments are left out, with a warning. This is for training or evaluation on some of the classes of a file.
         check_segments: Whether segments that are reversed or start before 0 are an error. If not, they are left out,
             with a warning.
         columns: Names of the columns of ``point_file``, if it is a table in none of these formats: see

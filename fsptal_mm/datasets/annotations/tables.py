@@ -104,7 +104,7 @@ def _likely_delimiter(text):
 
 
 def read_table(path: str | Path, columns: Mapping[str, str]) -> list[PointRow]:
-    """Read the points of a table.
+    """Read the points of a table whose columns are named by the user.
 
     Args:
         path: A csv or tab-delimited text.

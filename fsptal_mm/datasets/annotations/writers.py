@@ -9,8 +9,8 @@ from fsptal_mm.utils.writing import atomic_write, write_json
 from .json_readers import PLAIN_FORMAT, PLAIN_VERSION
 from .records import Annotations
 
-# The frame number time * fps is rounded to a whole number if rounding moves the time by at most so many seconds. The
-# tolerance is not 0, since the time, and the duration from which fps was computed, may be rounded to milliseconds.
+# The frame number time * fps is rounded to a whole number if rounding moves the time by at most this number of seconds.
+# The tolerance is not 0, since the time, and the duration from which fps was computed, may be rounded to milliseconds.
 _ROUNDED_SEC = 2e-3
 
 
@@ -109,9 +109,10 @@ def save_mmaction2(
 def save_lacp(folder: str | Path, annotations: Annotations, write_classes: bool = True) -> None:
     """Write the points in LACP's format: ``point_labels.csv``, ``fps_dict.json``, ``split_train.txt``, ``classes.txt``.
 
-    A point is a frame number, from 0, at the video's native rate. In videos whose frames are not equally long, it is
-    time times mean rate and may have a fraction, so that the time stays exact. ``start_frame`` and ``stop_frame`` are
-    unknown and left empty. Background clicks are left out, since LACP's format has none.
+    A point is a frame number, from 0, at the video's native rate. In videos whose frames are not equally long, the
+    number is the time multiplied by the mean rate; it may have a fraction, so that the time stays exact.
+    ``start_frame`` and ``stop_frame`` are unknown and left empty. Background clicks are left out, since LACP's format
+    has none.
 
     Args:
         folder: Folder to write into.

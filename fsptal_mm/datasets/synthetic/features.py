@@ -13,8 +13,8 @@ from fsptal_mm.utils.errors import InputError
 from ..annotations.records import Annotations
 from ..point_sampling import video_rng
 
-# Times per snippet at which an instance is computed; the mean over them goes into the feature. With 8 times, these are
-# every second frame of 16.
+# An instance is computed at this many times per snippet, and their mean goes into the feature. With 8, it is computed
+# at every second frame of a snippet of 16 frames.
 _SAMPLES = 8
 # The visible start or end of an instance differs from the annotated time by at most this share of its length.
 _MAX_JITTER = 0.3
@@ -110,7 +110,7 @@ class SyntheticParams:
 
     @classmethod
     def from_dict(cls, params: dict[str, Any]) -> 'SyntheticParams':
-        """Build from a user's dict.
+        """Build the parameters from a user's dict.
 
         Raises:
             InputError: A field is unknown, or a number is out of range.

@@ -13,7 +13,7 @@ from fsptal_mm.utils.reading import known_file
 
 from .loading import SnippetLoader
 
-# Clips are built so many at a time. All at once would need the frames of the whole video twice in memory.
+# Number of clips to build at a time. All at once would need the frames of the whole video twice in memory.
 _CHUNK_SNIPPETS = 16
 _ROUNDING_FRAMES = 1e-6  # tolerance for the rounding error of snippet_sec * fps
 

@@ -32,18 +32,19 @@ class SampleSnippets(BaseTransform):
     crop ``video_labels``. Added by a crop: ``snippet_range``, the first snippet of the window and the one behind it.
 
     Args:
-        num_snippets: Number of snippets, >= 1. With ``'crop'``, the largest number; of several, one is drawn for each
-            video every time.
+        num_snippets: Number of snippets, >= 1. With ``'crop'``, it is the largest number, or a list of such numbers,
+            from which one is drawn whenever a video is read.
         mode: ``'bins'``: the video is cut into ``num_snippets`` equal bins, and one snippet is taken from each. Labels
-            go to the nearest sampled snippets, so that none is lost. Times are those of the bins. ``'crop'``: if the
-            video has more snippets, a window of ``num_snippets`` of them is taken. If the video has points, only
-            windows with a point are drawn, and the video labels become the classes of the points in the window.
+            go to the nearest sampled snippets, so that none is lost. A sampled snippet then stands for the time of its
+            whole bin. ``'crop'``: if the video has more snippets, a window of ``num_snippets`` of them is taken. If the
+            video has points, only windows with a point are drawn, and the video labels become the classes of the points
+            in the window.
         short: Treatment of videos with fewer than ``num_snippets`` snippets, with ``'bins'``. ``'interpolate'``: linear
             interpolation, as in ASM-Loc. ``'repeat'``: bins that lie in one snippet repeat it, as in DELU. ``'keep'``:
             they stay as they are.
 
     Raises:
-        InputError: A bad argument.
+        InputError: ``num_snippets`` is no whole number >= 1, or ``mode`` or ``short`` has another value.
     """
 
     def __init__(self, num_snippets: int | Sequence[int], mode: str = 'bins', short: str = 'interpolate') -> None:

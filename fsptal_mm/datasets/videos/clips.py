@@ -14,8 +14,9 @@ from fsptal_mm.utils.errors import InputError
 
 from .reader import VideoReader
 
-_DECODED_AT_ONCE = 16  # so many frames are decoded, then scaled and cropped: few frames of full size are in memory
-# A snippet counts only if its centre lies at least so many snippets before the end of the video: durations are rounded.
+_DECODED_AT_ONCE = 16  # number of frames that are decoded before they are scaled and cropped; small, to save memory
+# A snippet counts only if its centre lies at least this far, in snippets, before the end of the video, since durations
+# are rounded.
 _EDGE_SNIPPETS = 1e-3
 
 

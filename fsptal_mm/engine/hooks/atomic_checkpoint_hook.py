@@ -23,7 +23,7 @@ _OUTDATED, _OUTDATED_BEST = 'outdated_step', 'outdated_best'  # keys in the meta
 
 @register_backend(_BACKEND)
 class AtomicLocalBackend(LocalBackend):
-    """Local files, written under another name and then moved; mmengine's backend writes into the file itself."""
+    """Backend that writes local files under another name and then moves them; mmengine's writes into the file."""
 
     def __init__(self) -> None:
         self._outdated = None
@@ -51,7 +51,7 @@ class AtomicLocalBackend(LocalBackend):
 
     @contextmanager
     def deleting_afterwards(self) -> Iterator[None]:
-        """Put off deletions in the block to the end of it; after an error, nothing is deleted. Blocks may be nested."""
+        """Put off deletions until the block ends; after an error, nothing is deleted. Blocks may be nested."""
         if self._outdated is not None:
             yield
             return
@@ -137,8 +137,8 @@ class AtomicCheckpointHook(CheckpointHook):
         if is_local and self.backend_args is None and self.file_client_args is None:
             self.backend_args = dict(backend=_BACKEND)
         super().before_train(runner)
-        # Only names that this hook itself gives, not paths from a checkpoint; and only in the folder of the checkpoint
-        # that the run resumes from.
+        # A checkpoint may come from a stranger, so paths in it are not used: only files whose names this hook gives are
+        # deleted, in the folder of the checkpoint that the run resumes from.
         if self._outdated and isinstance(self.file_backend, AtomicLocalBackend) and is_main_process():
             folder = Path(self.out_dir)
             if folder.resolve() == Path(runner._load_from).parent.resolve():

@@ -12,7 +12,7 @@ from ..random_numbers import SeededItems, seed_host
 
 @HOOKS.register_module()
 class EpochSeedHook(Hook):
-    """Seed Python, numpy and torch at the start of every epoch by the run's seed, the epoch and the rank.
+    """Hook that seeds Python, numpy and torch for every epoch, by the run's seed, the epoch and the rank.
 
     mmengine stores no state of random numbers, so that a resumed run begins again with those of epoch 0. With this
     hook, a run that is resumed from a checkpoint of an epoch's end goes on as if it had never stopped; on the CPU, bit

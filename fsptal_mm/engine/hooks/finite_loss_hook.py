@@ -10,7 +10,7 @@ from fsptal_mm.utils.errors import InputError
 
 
 class NonFiniteLossError(RuntimeError):
-    """A loss term is NaN or infinite."""
+    """Error for a loss that is NaN or infinite."""
 
 
 @HOOKS.register_module()

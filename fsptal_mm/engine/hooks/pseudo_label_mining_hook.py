@@ -1,4 +1,4 @@
-"""Mining passes over the training videos (method: Sec. 3.3 and 3.4)."""
+"""Mining passes over the training videos (paper: Sec. 3.3 and 3.4)."""
 
 import time
 from pathlib import Path
@@ -50,7 +50,7 @@ class PseudoLabelMiningHook(Hook):
         store (dict[str, VideoLabels]): Labels of the latest pass by video id; empty before the first.
 
     Raises:
-        InputError: A bad argument, a head that mines no labels, or a loop that does not go by epochs.
+        InputError: An argument is out of range, the head mines no labels, or the loop does not go by epochs.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class PseudoLabelMiningHook(Hook):
                 head.train_on(self.store)
 
     def after_train(self, runner: Runner) -> None:
-        """Leave the head as it was built."""
+        """Let the head mine its labels at every step again, as when it was built."""
         unwrapped_model(runner).head.train_on('mined')
 
     def _report(self, runner, seconds):

@@ -43,7 +43,7 @@ class RefinementHook(Hook):
             ground truth of the training videos, where the annotation has any; nothing of it reaches training.
 
     Raises:
-        InputError: A bad argument, a model without a second stage, or a loop that does not go by epochs.
+        InputError: An argument is out of range, the model has no second stage, or the loop does not go by epochs.
     """
 
     priority = 'NORMAL'
@@ -101,7 +101,7 @@ class RefinementHook(Hook):
             self._report(runner, videos, pseudo, time.time() - started)
 
     def after_train(self, runner: Runner) -> None:
-        """Leave the model as it was built."""
+        """End the training of the second stage: the model forgets proposals and pseudo segments."""
         unwrapped_model(runner).refinement_store = None
 
     def _report(self, runner, videos, pseudo, seconds):

@@ -40,8 +40,8 @@ class RefreshHook(Hook):
         store (dict[str, VideoLabels]): Labels of the latest pass by video id; empty before the first.
 
     Raises:
-        InputError: A bad argument, a head without ``train_on``, a loop that does not go by epochs, a runner without a
-            config to build the model from, or a resume from a checkpoint without the labels.
+        InputError: An argument is out of range, the head has no ``train_on``, the loop does not go by epochs, the
+            runner has no config to build the model from, or the checkpoint of a resume lacks the labels.
     """
 
     priority = 'NORMAL'
@@ -110,7 +110,7 @@ class RefreshHook(Hook):
             checkpoint[_KEY] = {video_id: labels.to_state() for video_id, labels in self.store.items()}
 
     def after_train(self, runner: Runner) -> None:
-        """Leave the head as it was built."""
+        """Let the head train on the given points again, as when it was built."""
         unwrapped_model(runner).head.train_on('points')
 
     @staticmethod

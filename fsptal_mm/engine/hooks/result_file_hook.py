@@ -24,7 +24,7 @@ class ResultFileHook(Hook):
         self.name = name
 
     def before_test(self, runner: Runner) -> None:
-        """Give each metric without a file of its own one in the work directory."""
+        """Set a results file in the work directory for each metric that has none."""
         metrics = runner.test_loop.evaluator.metrics
         of_segments = [metric for metric in metrics if isinstance(metric, TALMetric)]
         for metric in of_segments or [metric for metric in metrics if isinstance(metric, PointMetric)]:

@@ -55,7 +55,7 @@ class RunChecksHook(Hook):
         _warn_of_trained_videos(self._trained, runner.test_loop, 'test_dataloader')
 
     def before_train(self, runner: Runner) -> None:
-        """Check the training.
+        """Check data, labels, resumed checkpoint and ``save_best`` before the training starts.
 
         Raises:
             InputError: The class lists do not fit, there is nothing to train on, the labels that the head needs are

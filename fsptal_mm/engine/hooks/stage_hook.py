@@ -26,8 +26,8 @@ class StageHook(Hook):
         epochs: First epoch, from 0, of each later stage, ascending.
 
     Raises:
-        InputError: A bad argument, a model without stages or with another number of later stages, or a loop that does
-            not go by epochs.
+        InputError: An argument is out of range, the model has no stages or another number of later stages, or the loop
+            does not go by epochs.
     """
 
     priority = 'NORMAL'
@@ -76,5 +76,5 @@ class StageHook(Hook):
             )
 
     def after_train(self, runner: Runner) -> None:
-        """Leave the model as it was built."""
+        """End the training of the later stages: the model forgets their proposals."""
         unwrapped_model(runner).start_anew()

@@ -41,12 +41,12 @@ class TALVisualizationHook(Hook):
         val_videos: The same, for the validation set.
 
     Raises:
-        InputError: A bad argument, a video that is not in the set, a visualizer other than ``TALVisualizer``, or a
-            model without snippet scores.
+        InputError: An argument is out of range, a video is not in the set, the visualizer is no ``TALVisualizer``, or
+            the model has no snippet scores.
     """
 
-    # This hook draws before EMAHook, of priority NORMAL, takes the averaged weights out of the model after a
-    # validation.
+    # A priority above NORMAL, that of EMAHook: after a validation, this hook must draw before EMAHook takes the
+    # averaged weights out of the model.
     priority = 'ABOVE_NORMAL'
 
     def __init__(

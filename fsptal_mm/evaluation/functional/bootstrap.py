@@ -40,7 +40,7 @@ def resample_videos(num_videos: int, num_resamples: int = 1000, seed: int = 0) -
     """Draw bootstrap resamples of the videos, with replacement, each as large as the whole set.
 
     Args:
-        num_videos: V, at least 1.
+        num_videos: Number of videos, V, at least 1.
         num_resamples: Number of resampled sets, B.
         seed: Seed of the random draw, >= 0.
 

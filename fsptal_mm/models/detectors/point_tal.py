@@ -110,7 +110,7 @@ class PointTAL(BaseModel):
         return self
 
     def train_step(self, data: dict | tuple | list, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
-        """As in ``BaseModel``.
+        """Run one training step, as ``BaseModel`` does.
 
         Raises:
             InputError: The memory of the GPU does not suffice for the forward or the backward pass.
@@ -119,7 +119,7 @@ class PointTAL(BaseModel):
             return super().train_step(data, optim_wrapper)
 
     def test_step(self, data: dict | tuple | list) -> list[ActionDataSample]:
-        """As in ``BaseModel``, but refuse a checkpoint whose weights fit only in part.
+        """Run one test step, as ``BaseModel`` does; but refuse a checkpoint whose weights fit only in part.
 
         The runner loads the weights that fit and leaves the others at their random initial values. That is fine for
         the start of a training, but not for a test.
@@ -265,7 +265,7 @@ class PointTAL(BaseModel):
         return embedded.resample(positions)
 
     def _snippet_features(self, inputs):
-        """X: the inputs themselves, or what the backbone makes of clips."""
+        """Snippet features X: the inputs themselves, or the output of the backbone for clips."""
         if isinstance(inputs, ClipBatch) != (self.backbone is not None):
             found = 'clips' if self.backbone is None else 'features (T, D) with a backbone'
             expected = 'features (T, D) if the model has no `backbone`, or clips if it has one'

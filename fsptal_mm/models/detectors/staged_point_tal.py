@@ -132,7 +132,7 @@ class StagedPointTAL(PointTAL):
         return mean_over_ranks(losses, batch)
 
     def _embed_stage(self, inputs, views, stage):
-        """F of a later stage on the resampled time axes, and the snippets of its segments (:func:`segment_members`)."""
+        """F of a later stage on the resampled time axes, and the result of :func:`segment_members` for its segments."""
         batch = inputs.resample([view.warp.positions for view in views])
         return self.embeddings[stage - 1](batch), segment_members(views, batch)
 
@@ -172,7 +172,7 @@ class StagedPointTAL(PointTAL):
 
 
 def segment_members(views: Sequence[SegmentView], batch: SnippetBatch) -> Tensor:
-    """``(B, T, K)`` bool: whether snippet t lies in range k of its video, see :class:`.SegmentView`.
+    """Tell whether snippet t lies in range k of its video, ``(B, T, K)`` bool; see :class:`.SegmentView`.
 
     K is the largest number of ranges of a video. Videos with fewer get further ranges that hold no snippet.
     """

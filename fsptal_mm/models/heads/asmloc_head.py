@@ -1,7 +1,7 @@
-"""ASM-Loc (He et al., "ASM-Loc: Action-aware Segment Modeling for Weakly-Supervised Temporal Action Localization", CVPR
-2022): its base model, from video labels alone.
+"""Base model of ASM-Loc, trained with video labels alone.
 
-Losses and constants are those of its public code (github.com/boheumd/ASM-Loc). Symbols: z are class logits with
+Paper: He et al., "ASM-Loc: Action-aware Segment Modeling for Weakly-Supervised Temporal Action Localization", CVPR
+2022. Losses and constants are those of its public code (github.com/boheumd/ASM-Loc). Symbols: z are class logits with
 background last; a^f and a^b are the attention to foreground and to background, which sum to 1 on every snippet.
 """
 
@@ -74,7 +74,7 @@ class ASMLocHead(SnippetHead):
         self.context_weight = context_weight
 
     def forward(self, batch: SnippetBatch) -> Tensor:
-        """Class logits z: ``(R, C + 1)`` rows, background last, of a :class:`.SnippetBatch` of F."""
+        """Compute class logits z, ``(R, C + 1)`` rows, background last; ``batch`` holds F."""
         features = self.classified_features(batch)
         # First dropout of whole snippets, by one mask for all columns of a snippet; then dropout of single numbers.
         whole_snippets = self.dropout(features.new_ones(len(features), 1))
@@ -117,7 +117,7 @@ class ASMLocHead(SnippetHead):
 
     @torch.no_grad()
     def clean_scores(self, batch: SnippetBatch) -> SnippetScores:
-        """See :meth:`SnippetHead.clean_scores`; ``q = q-hat = softmax(a^f z)`` and ``b = a^b``.
+        """Compute scores without dropout and gradient: ``q = q-hat = softmax(a^f z)``, and ``b = a^b``.
 
         Q_v is the softmax of the pooled ``a^f z``.
         """

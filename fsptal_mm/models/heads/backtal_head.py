@@ -22,9 +22,9 @@ from fsptal_mm.utils.errors import InputError, check_numbers
 
 from .snippet_head import SnippetHead, SnippetScores
 
-_TAPS = 3  # of every convolution of the network
+_TAPS = 3  # snippets that each convolution of the network sees
 _AFFINITIES = ('taps', 'thirds')
-_PUBLIC_LENGTH = 750  # snippets of every video in the public code
+_PUBLIC_LENGTH = 750  # number of snippets of every video in the public code
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class BackTALHead(SnippetHead):
         self.psi_diff = psi_diff
 
     def forward(self, batch: SnippetBatch) -> Tensor:
-        """Class logits z: ``(R, C + 1)`` rows, background last, of a :class:`.SnippetBatch` of F."""
+        """Compute class logits z, ``(R, C + 1)`` rows, background last; ``batch`` holds F."""
         return self.outputs(batch).logits
 
     def outputs(self, batch: SnippetBatch) -> BackTALOutputs:
@@ -227,7 +227,7 @@ class BackTALHead(SnippetHead):
         )
 
     def _embedding_loss(self, embedded, suppressed, video_labels, mask, clicks):
-        """L_embedding draws clicked background together in E, likely actions together, and the two kinds apart."""
+        """Compute L_embedding: it draws clicked background together in E, likely actions together, and both apart."""
         has_clicks = clicks.any(1)
         likely = largest_of_video(suppressed[..., :-1].detach(), mask, self.topk_divisor)
         likely = likely & (video_labels > 0)[:, None] & has_clicks[:, None, None]
@@ -238,7 +238,7 @@ class BackTALHead(SnippetHead):
 
     @torch.no_grad()
     def clean_scores(self, batch: SnippetBatch) -> SnippetScores:
-        """See :meth:`SnippetHead.clean_scores`: q-hat is z^s, and 1 - b the length of the first layer's features.
+        """Compute scores without dropout and gradient: q-hat is z^s, 1 - b the length of the first layer's features.
 
         Both are scaled to [0, 1] over each video.
         """
@@ -254,7 +254,7 @@ class BackTALHead(SnippetHead):
 
 
 def click_loss(logits: Tensor, targets: PointTargets) -> Tensor:
-    """``L_click``: cross-entropy of z ``(B, T, C + 1)``, mean over the labelled snippets of the batch.
+    """Compute ``L_click``, the mean cross-entropy of z ``(B, T, C + 1)`` over the labelled snippets of the batch.
 
     Labelled snippets are clicks on background and, if points are used, points. If a snippet has several classes, they
     have equal shares in the target.

@@ -61,7 +61,7 @@ def video_means(batch: SnippetBatch) -> Tensor:
 
 
 def _video_of_rows(batch):
-    """``(R,)`` int64, the index of the video of every row; 0 for rows of gaps."""
+    """Index of the video of every row, ``(R,)`` int64; 0 for rows of gaps."""
     return batch.places // batch.mask.shape[1]
 
 

@@ -83,7 +83,7 @@ class DELUHead(SnippetHead):
         init_cfg: As in ``mmengine.model.BaseModule``.
 
     Raises:
-        InputError: A bad argument, or ``streams`` that are not two or do not add up to ``in_channels``.
+        InputError: An argument is out of range, or ``streams`` are not two or do not add up to ``in_channels``.
     """
 
     supervision = 'video labels'
@@ -138,7 +138,7 @@ class DELUHead(SnippetHead):
         self.scores = scores
 
     def forward(self, batch: SnippetBatch) -> Tensor:
-        """Class logits z: ``(R, C + 1)`` rows, background last, of a :class:`.SnippetBatch` of F."""
+        """Compute class logits z, ``(R, C + 1)`` rows, background last; ``batch`` holds F."""
         return self.outputs(batch).logits
 
     def outputs(self, batch: SnippetBatch) -> DELUOutputs:
@@ -200,7 +200,7 @@ class DELUHead(SnippetHead):
 
     @torch.no_grad()
     def clean_scores(self, batch: SnippetBatch) -> SnippetScores:
-        """See :meth:`SnippetHead.clean_scores`; the argument ``scores`` of the head states their kind."""
+        """Compute scores without dropout and gradient; the argument ``scores`` of the head states their kind."""
         with evaluation_mode(self):
             outputs = self.outputs(batch)
         z, attention = batch.pad(outputs.logits).float(), batch.pad(outputs.attentions).float().mean(-1, keepdim=True)

@@ -32,7 +32,7 @@ class EnsembleHead(BaseModule):
         **kwargs: Arguments of every member.
 
     Raises:
-        InputError: A wrong argument.
+        InputError: ``num_members`` is no whole number >= 1, or ``member`` is no :class:`.PointTALHead`.
     """
 
     supervision = 'points'
@@ -75,16 +75,16 @@ class EnsembleHead(BaseModule):
         return [batch.with_features(part) for part in batch.features.split(channels, 1)]
 
     def forward(self, batch: SnippetBatch) -> Tensor:
-        """Mean of the members' class activations: ``(R, C + 1)`` rows, background last."""
+        """Compute the mean of the members' class activations, ``(R, C + 1)`` rows, background last."""
         return torch.stack([head(part) for head, part in zip(self.members, self.parts(batch))]).mean(0)
 
     def train_on(self, labels: str | dict[str, VideoLabels]) -> None:
-        """See :meth:`.PointTALHead.train_on`; holds for all members."""
+        """Set the labels that all members train on from now on, see :meth:`.PointTALHead.train_on`."""
         for head in self.members:
             head.train_on(labels)
 
     def loss(self, batch: SnippetBatch, data_samples: list[ActionDataSample]) -> dict[str, Tensor]:
-        """Mean of the members' losses: one scalar per term."""
+        """Mean of the members' losses of a training batch, one scalar per term; see :meth:`.PointTALHead.loss`."""
         losses = [head.loss(part, data_samples) for head, part in zip(self.members, self.parts(batch))]
         return {name: torch.stack([own[name] for own in losses]).mean() for name in losses[0]}
 
@@ -98,11 +98,11 @@ class EnsembleHead(BaseModule):
         return self.members[0].mine(batch, data_samples, self.clean_scores(batch))
 
     def clean_scores(self, batch: SnippetBatch) -> SnippetScores:
-        """Mean of the members' :meth:`.SnippetHead.clean_scores`."""
+        """Mean of the members' scores without dropout and gradient, see :meth:`.SnippetHead.clean_scores`."""
         return _mean([head.clean_scores(part) for head, part in zip(self.members, self.parts(batch))])
 
     def predict_scores(self, batch: SnippetBatch) -> SnippetScores:
-        """Mean of the members' :meth:`.SnippetHead.predict_scores`."""
+        """Mean of the members' scores in evaluation mode, see :meth:`.SnippetHead.predict_scores`."""
         return _mean([head.predict_scores(part) for head, part in zip(self.members, self.parts(batch))])
 
     def predict(
@@ -115,7 +115,7 @@ class EnsembleHead(BaseModule):
         return self.predict_by_feat(self.predict_scores(batch), batch.mask, data_samples, proposals)
 
     def predict_by_feat(self, *args: Any, **kwargs: Any) -> list[ActionDataSample]:
-        """See :meth:`.SnippetHead.predict_by_feat`."""
+        """Make proposals from the averaged scores, see :meth:`.SnippetHead.predict_by_feat`."""
         return self.members[0].predict_by_feat(*args, **kwargs)
 
 

@@ -1,4 +1,4 @@
-"""Class-wise foreground confidence Q_f (method: Sec. 3.2, after Huang et al., FAC-Net, ICCV 2021)."""
+"""Class-wise foreground confidence Q_f (paper: Sec. 3.2, after Huang et al., FAC-Net, ICCV 2021)."""
 
 import torch
 from mmaction.registry import MODELS

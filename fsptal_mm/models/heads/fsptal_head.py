@@ -1,4 +1,4 @@
-"""FS-PTAL: the base model with pseudo-label mining, score contrast and feature separation (method: Eq. 15)."""
+"""FS-PTAL: the base model with pseudo-label mining, score contrast and feature separation (paper: Eq. 15)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -70,7 +70,7 @@ class FSPTALHead(PointTALHead):
         self.background_margin = background_margin
 
     def loss(self, batch: SnippetBatch, data_samples: list[ActionDataSample]) -> dict[str, Tensor]:
-        """See :meth:`PointTALHead.loss`; adds the terms of modules C (Eq. 9) and D (Eq. 14)."""
+        """Losses of a training batch: those of :meth:`PointTALHead.loss`, and those of modules C and D (Eq. 9, 14)."""
         logits = self(batch)
         given, targets, segments = self.mine(batch, data_samples)
         foreground_scores = self.foreground and self.foreground(batch, logits)
@@ -125,7 +125,7 @@ class FSPTALHead(PointTALHead):
     def mine(
         self, batch: SnippetBatch, data_samples: list[ActionDataSample], scores: SnippetScores | None = None
     ) -> tuple[PointTargets, PointTargets, SegmentLabels | None]:
-        """See :meth:`PointTALHead.mine`; with ``background_margin``, more snippets are labelled as background."""
+        """Labels to train on, as in :meth:`PointTALHead.mine`, but ``background_margin`` adds background labels."""
         given, targets, segments = super().mine(batch, data_samples, scores)
         if segments is not None and self.background_margin is not None:
             away = segments.away_from_actions(targets.mask, self.background_margin) & ~given.is_action
@@ -133,5 +133,5 @@ class FSPTALHead(PointTALHead):
         return given, targets, segments
 
     def search(self, scores: Tensor, targets: PointTargets) -> SegmentLabels | None:
-        """See :meth:`PointTALHead.search`; None if module C is off."""
+        """Search segments, as in :meth:`PointTALHead.search`; None if module C is off."""
         return self.score_loss and self.searcher(scores, targets)

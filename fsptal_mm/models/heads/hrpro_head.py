@@ -1,5 +1,8 @@
-"""Stage 1 of HR-Pro (Zhang et al., "HR-Pro: Point-supervised Temporal Action Localization via Hierarchical
-Reliability Propagation", AAAI 2024); constants are those of its public code (github.com/pipixin321/HR-Pro)."""
+"""Stage 1 of HR-Pro.
+
+Paper: Zhang et al., "HR-Pro: Point-supervised Temporal Action Localization via Hierarchical Reliability Propagation",
+AAAI 2024. Constants are those of its public code (github.com/pipixin321/HR-Pro).
+"""
 
 from typing import Any
 
@@ -97,7 +100,7 @@ class HRProHead(SnippetHead):
         return self.encoder(batch.with_features(features), tokens)
 
     def forward(self, batch: SnippetBatch) -> Tensor:
-        """Class activations M: ``(R, C + 1)`` rows, background last, of a :class:`.SnippetBatch` of F."""
+        """Compute class activations M, ``(R, C + 1)`` rows, background last; ``batch`` holds F."""
         return self.classify(self.encode(batch))
 
     def classify(self, encoded: SnippetBatch) -> Tensor:
@@ -159,7 +162,7 @@ class HRProHead(SnippetHead):
 
     @torch.no_grad()
     def clean_scores(self, batch: SnippetBatch) -> SnippetScores:
-        """See :meth:`SnippetHead.clean_scores`."""
+        """Compute scores without dropout and gradient, see :meth:`SnippetHead.clean_scores`."""
         with evaluation_mode(self):
             return SnippetScores.from_logits(batch.pad(self(batch)))
 

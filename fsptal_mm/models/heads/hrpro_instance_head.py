@@ -14,7 +14,7 @@ from fsptal_mm.utils.errors import check_numbers
 
 from .second_stage import SecondStage, proposals_in_snippets
 
-_MAX_AT_ONCE = 1024  # proposals that a test pools at once, which bounds its memory
+_MAX_AT_ONCE = 1024  # largest number of proposals that a test pools at once, to limit memory
 
 
 @MODELS.register_module()
@@ -26,16 +26,19 @@ class HRProInstanceHead(SecondStage):
 
     Args:
         in_channels: Dimension D of X.
-        dropout: As in :class:`.ContrastSegmentNetwork`.
-        min_tiou: Proposals whose tIoU with a pseudo segment is at least this are trained to move to it. Those below
-            weigh in the completeness loss at most as much as those above.
+        dropout: Rate of dropout behind the first layer of the network that gives the completeness.
+        min_tiou: Proposals whose tIoU with a pseudo segment is at least this are trained to move to it. In the
+            completeness loss, all proposals below it together weigh at most as much as those above.
         completeness_weight: Factor of the completeness loss.
         regression_weight: Factor of the loss of the boundaries.
-        sampler, assigner, proposals, nms: As in :class:`.SecondStage`.
+        sampler (dict): Config of ``CandidateSampler``, which draws the segments to train on.
+        assigner (dict): Config of ``SegmentAssigner``, which gives the drawn segments their targets.
+        proposals (dict): Config of the ``ProposalGenerator`` of the proposals to refine.
+        nms (dict): NMS of proposals and refined segments, as in ``ProposalGenerator``.
         init_cfg: As in ``mmengine.model.BaseModule``.
 
     Raises:
-        InputError: A wrong argument.
+        InputError: ``min_tiou`` is not from 0 to 1, or a weight is negative.
     """
 
     def __init__(
@@ -61,7 +64,7 @@ class HRProInstanceHead(SecondStage):
         self.network = ContrastSegmentNetwork(1, in_channels, dropout)
 
     def forward(self, batch: SnippetBatch, video: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
-        """Rate and refine segments.
+        """Predict the completeness of segments, and refine them.
 
         Args:
             batch (SnippetBatch): X, ``(R, D)`` rows.
@@ -115,7 +118,7 @@ class HRProInstanceHead(SecondStage):
 
     @torch.no_grad()
     def predict(self, batches: dict[str, SnippetBatch], data_samples: list[ActionDataSample]) -> list[ActionDataSample]:
-        """Rate and refine the proposals of stage 1, and rate the refined segments.
+        """Predict the completeness of the proposals of stage 1, refine them, and predict that of the refined segments.
 
         Args:
             batches (dict[str, SnippetBatch]): X as ``features``.
@@ -141,7 +144,7 @@ class HRProInstanceHead(SecondStage):
         return data_samples
 
     def _rate_twice(self, batch, video, segments):
-        """Completeness of segments ``(N, 2)`` of one video, that of their refined segments, and these, on the host."""
+        """Completeness of segments ``(N, 2)`` of one video, completeness of their refined segments, and the latter."""
         segments = segments.to(batch.mask.device)
         index = segments.new_full((len(segments),), video, dtype=torch.int64)
         first, refined = self(batch, index, segments)

@@ -1,8 +1,8 @@
 """LACP (Lee & Byun, "Learning Action Completeness from Points", ICCV 2021), a baseline on the same trunk and proposals.
 
-Constants are those of its public code (github.com/Pilhyeon/Learning-Action-Completeness-from-Points). There, a search
-over all videos every 10 steps finds seeds and sequences of runs; here, every step finds them in its own batch, by
-scores without dropout.
+Constants are those of its public code (github.com/Pilhyeon/Learning-Action-Completeness-from-Points). There, every 10
+steps, seeds and segments are searched in all videos. Here, every step searches them in its own batch, by scores without
+dropout.
 """
 
 from dataclasses import replace
@@ -30,7 +30,7 @@ _EXCLUDED = -1e9  # logit of a pair that does not count
 
 @TASK_UTILS.register_module()
 class LACPSeedMiner(PseudoLabelMiner):
-    """Background and action seeds of LACP.
+    """Miner of the background and action seeds of LACP.
 
     Background is mined by rules 1-3 of :class:`.PseudoLabelMiner`. Before the first point, all snippets up to the last
     background snippet are background, too; behind the last point, all from the first background snippet on. Action
@@ -89,7 +89,7 @@ class LACPVideoLoss(VideoLevelLoss):
         video_labels: Tensor,
         foreground_scores: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """As in :class:`.VideoLevelLoss`; returns a dict with ``loss_video``."""
+        """Compute the loss from the arguments of :class:`.VideoLevelLoss`; returns a dict with ``loss_video``."""
         pooled = pool_video_scores(class_scores, mask, self.topk_divisor, video_labels)
         return dict(loss_video=self._cross_entropy(pooled, video_labels))
 
@@ -113,7 +113,7 @@ class LACPPointLoss(nn.Module):
         self.background_weight = background_weight
 
     def forward(self, scores: Tensor, background_scores: Tensor, targets: PointTargets) -> dict[str, Tensor]:
-        """As in :class:`.PointFocalLoss`."""
+        """Compute the loss; arguments and result as in :class:`.PointFocalLoss`."""
         # Background as class C, which no snippet is labelled with.
         extended = replace(targets, snippet_instances=F.pad(targets.snippet_instances, (0, 1), value=NO_INSTANCE))
         all_scores = torch.cat([scores, background_scores[..., None]], -1)
@@ -166,7 +166,7 @@ class LACPHead(PointTALHead):
         self.feature_weight = feature_weight
 
     def loss(self, batch: SnippetBatch, data_samples: list[ActionDataSample]) -> dict[str, Tensor]:
-        """See :meth:`PointTALHead.loss`; adds ``loss_score`` and ``loss_feature``."""
+        """Losses of a training batch: those of :meth:`PointTALHead.loss`, ``loss_score`` and ``loss_feature``."""
         scores = SnippetScores.from_logits(batch.pad(self(batch)))
         given, seeds, runs = self.mine(batch, data_samples)
         losses = self.loss_by_feat(scores, given.with_background(seeds.background_labels))
@@ -175,15 +175,16 @@ class LACPHead(PointTALHead):
         return losses
 
     def search(self, scores: Tensor, targets: PointTargets) -> SegmentLabels:
-        """See :meth:`PointTALHead.search`; finds runs of action and of background."""
+        """Search runs of action and of background, as :meth:`PointTALHead.search` searches segments."""
         # LACP takes adjacent seeds of one class for one action: all action seeds of a class get the instance number 0.
         return self.searcher(scores, replace(targets, snippet_instances=torch.where(targets.labels, 0, NO_INSTANCE)))
 
 
 def score_contrast(scores: Tensor, runs: SegmentLabels) -> Tensor:
-    """Compute ``(I_action + I_background)^2``; I is the mean of ``1 - contrast`` over the runs of a kind in a video.
+    """Compute the score contrast loss, ``(I_action + I_background)^2``.
 
-    The contrast is the outer-inner contrast, see :func:`.segment_contrast`.
+    I is the mean of ``1 - contrast`` over the runs of a kind in a video; the contrast is the outer-inner contrast, see
+    :func:`.segment_contrast`.
 
     Args:
         scores (Tensor): ``(B, T, C)`` q-hat, with gradient.
@@ -229,7 +230,7 @@ def feature_contrast(batch: SnippetBatch, runs: SegmentLabels, temperature: floa
 
 
 def _sample_features(batch, runs):
-    """``(N, D)`` features of every run: mean of three random snippets, one from each third of the run."""
+    """Features ``(N, D)`` of every run: the mean of three random snippets, one from each third of the run."""
     third = torch.arange(_SAMPLES_PER_RUN, device=runs.start.device)
     length = (runs.stop - runs.start)[:, None]
     low = length * third // _SAMPLES_PER_RUN

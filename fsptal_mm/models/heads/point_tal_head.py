@@ -1,4 +1,4 @@
-"""Head of the base model, to which the paper adds its modules A-D (method: Sec. 3.2 and 3.3)."""
+"""Head of the base model, to which the paper adds its modules A-D (paper: Sec. 3.2 and 3.3)."""
 
 from typing import Any
 
@@ -85,7 +85,7 @@ class PointTALHead(SnippetHead):
         Args:
             batch (SnippetBatch): Embedded features F.
             data_samples (list[ActionDataSample]): See :meth:`.PointTargets.from_samples`.
-            scores (SnippetScores, optional): Scores to mine from. Default: :meth:`clean_scores` of the batch.
+            scores (SnippetScores, optional): Scores to mine from. Default: scores of the batch without dropout.
 
         Returns:
             tuple: The given labels, as :class:`.PointTargets`; the given and mined labels, as :class:`.PointTargets`;

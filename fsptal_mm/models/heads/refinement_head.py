@@ -46,7 +46,7 @@ class RefinementHead(SecondStage):
         init_cfg: As in ``mmengine.model.BaseModule``.
 
     Raises:
-        InputError: A wrong argument.
+        InputError: An argument is out of range, or a member has no valid ``inputs``.
     """
 
     def __init__(

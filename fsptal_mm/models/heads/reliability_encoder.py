@@ -24,7 +24,7 @@ class ReliabilityEncoder(nn.Module):
         attention_dropout: Rate of dropout on the weights of the attention.
 
     Raises:
-        InputError: A bad argument, or heads that do not divide the channels.
+        InputError: An argument is out of range, or ``num_heads`` does not divide ``channels``.
     """
 
     def __init__(

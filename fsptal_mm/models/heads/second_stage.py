@@ -1,4 +1,4 @@
-"""What all second stages share: the proposals that they take, and how refined segments become detections."""
+"""Base class of all second stages: the proposals that they take, and how refined segments become detections."""
 
 import numpy as np
 import torch
@@ -12,12 +12,12 @@ from fsptal_mm.structures import SegmentBatch
 
 
 class SecondStage(BaseModule):
-    """Base of the heads that score and refine the proposals of stage 1, and are trained on pseudo segments.
+    """Base class of the heads that score and refine the proposals of stage 1, and are trained on pseudo segments.
 
     Args:
         proposals (dict): Config of the ``ProposalGenerator`` of the proposals to refine.
         sampler (dict): Config of ``CandidateSampler``, which draws the segments to train on.
-        assigner (dict): Config of ``SegmentAssigner``, which gives these their targets.
+        assigner (dict): Config of ``SegmentAssigner``, which gives the drawn segments their targets.
         nms (dict): NMS of the refined segments, as in ``ProposalGenerator``.
         init_cfg: As in ``mmengine.model.BaseModule``.
     """

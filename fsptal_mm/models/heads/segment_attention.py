@@ -11,12 +11,12 @@ NORMS = ('bn', 'ln')
 
 
 class SegmentAttention(nn.Module):
-    """Snippets attend to those with which they share a segment, then the segments of a video attend to one another.
+    """Attention of snippets to those with which they share a segment, and of the segments of a video to one another.
 
-    In the second kind of attention, a segment is represented by the mean of its snippets, and its result goes to all of
-    its snippets; a snippet in several segments gets the mean of their results. The results of both kinds are added to
-    the features; a learnt factor on them is 0 at first. Memory grows with the square of the longest video, because any
-    two snippets may share a segment.
+    In the second kind of attention, a segment is represented by the mean of its snippets. Its result goes to all of its
+    snippets; a snippet in several segments gets the mean of their results. The results of both kinds are multiplied by
+    a learnt factor, which is 0 at first, and added to the features. Memory grows with the square of the longest video,
+    because any two snippets may share a segment.
 
     Args:
         channels: Dimension D of the features.
@@ -25,7 +25,7 @@ class SegmentAttention(nn.Module):
             independent of one another. ``'ln'``: layer normalisation of each snippet by itself.
 
     Raises:
-        InputError: ``num_heads`` that do not divide the channels, or an unknown ``norm``.
+        InputError: ``num_heads`` does not divide the channels, or ``norm`` is unknown.
     """
 
     def __init__(self, channels: int, num_heads: int = 8, norm: str = 'ln') -> None:

@@ -1,4 +1,4 @@
-"""Branch for the embedding E, in which the loss separates actions from background (method: Sec. 3.5)."""
+"""Branch for the embedding E, in which the loss separates actions from background (paper: Sec. 3.5)."""
 
 from collections.abc import Sequence
 

@@ -88,7 +88,7 @@ class SFNetHead(SnippetHead):
         init_cfg: As in ``mmengine.model.BaseModule``.
 
     Raises:
-        InputError: A bad argument, or channels that are no multiple of the streams.
+        InputError: An argument is out of range, or ``in_channels`` is no multiple of ``num_streams``.
     """
 
     def __init__(
@@ -233,7 +233,7 @@ class SFNetHead(SnippetHead):
 
     @torch.no_grad()
     def clean_scores(self, batch: SnippetBatch) -> SnippetScores:
-        """See :meth:`SnippetHead.clean_scores`; the argument ``scores`` of the head states their kind."""
+        """Compute scores without dropout and gradient; the argument ``scores`` of the head states their kind."""
         z, a = self._clean_logits(batch)
         actionness = a.sigmoid()
         if self.scores == 'logits':

@@ -1,4 +1,4 @@
-"""Base of the heads that classify snippets: scores, and proposals from them."""
+"""Base class of the heads that classify snippets: it gives scores, and proposals that are made from the scores."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -43,7 +43,7 @@ class SnippetScores:
 
 
 class SnippetHead(BaseModule):
-    """Snippet classifier, and proposals at test time. The head of a method adds ``loss(batch, data_samples)``.
+    """Snippet classifier that makes proposals at test time. The head of a method adds ``loss(batch, data_samples)``.
 
     A head with another network overrides :meth:`forward` and :meth:`clean_scores`. A head whose scores are not sigmoids
     of the class activations M overrides :meth:`predict_scores`, too.
@@ -92,7 +92,7 @@ class SnippetHead(BaseModule):
         self.proposals = TASK_UTILS.build(proposals)
 
     def forward(self, batch: SnippetBatch) -> Tensor:
-        """Class activations M: ``(R, C + 1)`` rows, background last, of a :class:`.SnippetBatch` of F."""
+        """Compute class activations M, ``(R, C + 1)`` rows, background last; ``batch`` holds F."""
         return self.classifier(self.dropout(self.classified_features(batch)))
 
     def classified_features(self, batch: SnippetBatch) -> Tensor:
@@ -141,7 +141,7 @@ class SnippetHead(BaseModule):
         data_samples: list[ActionDataSample],
         proposals: ProposalGenerator | None = None,
     ) -> list[ActionDataSample]:
-        """Proposals from scores.
+        """Make proposals from scores.
 
         Args:
             scores (SnippetScores): Scores without dropout.

@@ -70,5 +70,5 @@ class CoActivityLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, batch: SnippetBatch, logits: Tensor, video_labels: Tensor) -> Tensor:
-        """Compute the loss; arguments as of :func:`co_activity_loss`."""
+        """Compute the loss; arguments as in :func:`co_activity_loss`."""
         return self.loss_weight * co_activity_loss(batch, logits, video_labels, self.num_pairs, self.margin)

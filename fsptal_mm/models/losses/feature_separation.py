@@ -1,4 +1,4 @@
-"""Feature separation loss (method: Sec. 3.5, Eq. 10-14)."""
+"""Feature separation loss (paper: Sec. 3.5, Eq. 10-14)."""
 
 from dataclasses import replace
 

@@ -145,7 +145,7 @@ class _Plan:
         )
 
     def on(self, device):
-        """Arrays of the plan on a device, sent in one transfer."""
+        """Send the arrays of the plan to a device, in one transfer."""
         (joined,) = to_device(device, np.concatenate(self._arrays).astype(np.int64))
         return joined.split([len(part) for part in self._arrays])
 

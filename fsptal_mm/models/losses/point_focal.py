@@ -1,4 +1,4 @@
-"""Point-level focal loss (method: Sec. 3.3, Eq. 5-7)."""
+"""Point-level focal loss (paper: Sec. 3.3, Eq. 5-7)."""
 
 import torch
 from mmaction.registry import MODELS
@@ -37,7 +37,7 @@ def point_focal_loss(
 
 
 def _snippet_means(targets, loss):
-    """Average ``(B, T, C + 1)`` losses over the labelled snippets of a video, then over videos: a scalar for each kind.
+    """Average ``(B, T, C + 1)`` losses over the labelled snippets of a video, then over videos; a scalar for each kind.
 
     The kinds are action snippets, on which the loss of b does not count (Eq. 5), and background snippets (Eq. 6).
     """
@@ -69,7 +69,7 @@ class PointFocalLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, scores: Tensor, background_scores: Tensor, targets: PointTargets) -> dict[str, Tensor]:
-        """See :func:`point_focal_loss`; returns a dict with ``loss_point_action`` and ``loss_point_background``."""
+        """Compute :func:`point_focal_loss`; returns a dict with ``loss_point_action`` and ``loss_point_background``."""
         on_action, on_background = point_focal_loss(scores, background_scores, targets, self.exponent)
         return dict(
             loss_point_action=self.loss_weight * on_action,
@@ -94,7 +94,7 @@ class ElementwisePointLoss(nn.Module):
         self.background_weight = background_weight
 
     def forward(self, scores: Tensor, background_scores: Tensor, targets: PointTargets) -> dict[str, Tensor]:
-        """Arguments and result as in :meth:`PointFocalLoss.forward`."""
+        """Compute the loss; arguments and result as in :meth:`PointFocalLoss.forward`."""
         pred = torch.cat([scores, background_scores[..., None]], -1)
         target = torch.cat([targets.labels, targets.background_labels[..., None]], -1).to(pred.dtype)
         loss = self.loss(pred.flatten(0, 1), target.flatten(0, 1), reduction_override='none').view_as(pred)

@@ -1,4 +1,4 @@
-"""Score contrast loss (method: Sec. 3.4, Eq. 8-9)."""
+"""Score contrast loss (paper: Sec. 3.4, Eq. 8-9)."""
 
 import torch
 from mmaction.registry import MODELS
@@ -60,7 +60,7 @@ def group_mean(values: Tensor, group: Tensor, num_groups: int, chosen: Tensor | 
     Args:
         values (Tensor): ``(..., N)``.
         group (Tensor): ``(N,)`` int64, the group of each value.
-        num_groups: G.
+        num_groups: Number of groups, G.
         chosen (Tensor, optional): ``(..., N)`` bool, which values count; all by default.
 
     Returns:

@@ -9,7 +9,7 @@ from fsptal_mm.utils.errors import check_numbers
 
 
 def quality_focal_loss(logits: Tensor, quality: Tensor, exponent: float = 2.0) -> Tensor:
-    """Compute ``sum_c |quality - p|^exponent BCE(p, quality)`` with ``p = sigmoid(logits)``.
+    """Compute the quality focal loss ``sum_c |quality - p|^exponent BCE(p, quality)`` with ``p = sigmoid(logits)``.
 
     BCE is the binary cross-entropy. Source: Li et al., "Generalized Focal Loss", NeurIPS 2020, Eq. 4.
 
@@ -27,7 +27,7 @@ def quality_focal_loss(logits: Tensor, quality: Tensor, exponent: float = 2.0) -
 
 
 def segment_giou_loss(segments: Tensor, targets: Tensor) -> Tensor:
-    """Compute ``1 - GIoU`` of segments and targets (Rezatofighi et al., CVPR 2019, in one dimension).
+    """Compute the GIoU loss ``1 - GIoU`` of segments and targets (Rezatofighi et al., CVPR 2019, in one dimension).
 
     In one dimension, GIoU is ``intersection / hull``; the hull reaches from the first start to the last end. If there
     is a gap between two segments, minus the length of the gap stands for the intersection. Otherwise, the hull is the

@@ -1,4 +1,4 @@
-"""Video-level loss (method: Sec. 3.2, Eq. 2-4)."""
+"""Video-level loss (paper: Sec. 3.2, Eq. 2-4)."""
 
 from fractions import Fraction
 from typing import TypeVar
@@ -11,12 +11,12 @@ from torch.nn import functional as F
 from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
 
 _SCORE_EPS = 1e-6  # scores are kept this far from 0 and 1 before a logarithm or a power
-_LARGEST_DENOMINATOR = 100  # of a divisor, as a fraction
+_LARGEST_DENOMINATOR = 100  # of the fraction by which a divisor is replaced
 _Count = TypeVar('_Count', int, Tensor)
 
 
 def top_count(num_snippets: _Count, divisor: float, round_up: bool = False) -> _Count:
-    """``T / divisor``, rounded to a whole number; may be 0.
+    """Compute ``T / divisor``, rounded to a whole number; the result may be 0.
 
     The divisor is taken as the nearest fraction with a denominator of at most 100, so that no rounding error decides:
     1.667 and ``1 / 0.6`` are both 5/3, and give 60 for T = 100.
@@ -62,7 +62,7 @@ def pool_video_scores(
 
 
 def largest_of_video(scores: Tensor, mask: Tensor, divisor: float) -> Tensor:
-    """``(B, T, C)`` bool: the ``max(1, T // divisor)`` snippets of a video with the largest scores, class by class."""
+    """Choose the ``max(1, T // divisor)`` snippets with the largest scores, by video and class; ``(B, T, C)`` bool."""
     count = top_count(mask.sum(1), divisor).clamp(min=1)
     order = scores.masked_fill(~mask[..., None], -torch.inf).argsort(dim=1, descending=True, stable=True)
     place = torch.arange(mask.shape[1], device=mask.device)[None, :, None].expand_as(order)

@@ -124,7 +124,7 @@ def _first_of_groups(group, order, num_groups, count):
     Args:
         group (Tensor): ``(N,)`` int64, group of each item; items of group ``num_groups`` are never taken.
         order (Tensor): ``(N,)`` in [0, 1), by which the items of a group are sorted.
-        num_groups: G.
+        num_groups: Number of groups, G.
         count: Largest number of items of each group.
 
     Returns:

@@ -33,7 +33,7 @@ class TimeWarp:
 
     @property
     def positions(self) -> np.ndarray:
-        """``(M,)`` fractional indices in ``[0, T - 1]`` to sample at, as :meth:`.SnippetBatch.resample` takes them."""
+        """Fractional indices ``(M,)`` in ``[0, T - 1]`` to sample at, as :meth:`.SnippetBatch.resample` takes them."""
         anchor = 1.0 if self.right_ends else 0.5  # where a snippet stands within its length of 1
         places = self.to_old(np.arange(self.num_snippets) + anchor) - anchor
         return places.clip(0, len(self.cumulated) - 2)
@@ -141,7 +141,7 @@ class DynamicSegmentSampler:
         return SegmentView(warp, attended, labels)
 
     def weights(self, segments: np.ndarray, labels: np.ndarray, scores: np.ndarray, num_snippets: int) -> np.ndarray:
-        """``(T,)`` float64: how many new snippets each snippet becomes. The sum over a stretched run is a whole number.
+        """Compute how many new snippets each snippet becomes, ``(T,)`` float64. The sum over a stretched run is whole.
 
         Args:
             segments (np.ndarray): ``(N, 2)`` in snippets.
@@ -178,7 +178,7 @@ class DynamicSegmentSampler:
         return middle + half * np.array([-1, 1])
 
     def _ranges(self, segments, num_snippets):
-        """``(N, 2)`` ranges of whole snippets ``[start, stop)``, from positions in snippets."""
+        """Round positions in snippets to ranges of whole snippets ``[start, stop)``, ``(N, 2)``."""
         ranges = np.rint(segments).astype(np.int64) + (np.array([0, 1]) if self.public_rounding else 0)
         return ranges.clip(0, num_snippets)
 
@@ -187,5 +187,5 @@ def without_inner(segments: np.ndarray) -> np.ndarray:
     """Segments ``(N, 2)`` that lie inside no other segment, in time order; of equal segments, one stays."""
     segments = segments[np.lexsort((-segments[:, 1], segments[:, 0]))]  # by start; with equal starts, the longest first
     ends = np.maximum.accumulate(segments[:, 1]) if len(segments) else segments[:, 1]
-    # A segment lies in an earlier one unless it ends after all of them.
+    # A segment lies in an earlier one unless it ends after all earlier ones.
     return segments[segments[:, 1] > np.append(-np.inf, ends[:-1])]

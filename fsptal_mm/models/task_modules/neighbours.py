@@ -29,10 +29,10 @@ class Neighbours:
 
     @cached_property
     def before(self) -> Tensor:
-        """``(B, T)`` as ``left``, but the nearest mark strictly before each snippet."""
+        """Index ``(B, T)`` of the nearest mark strictly before each snippet, -1 if there is none."""
         return F.pad(self.left[:, :-1], (1, 0), value=-1)
 
     @cached_property
     def after(self) -> Tensor:
-        """``(B, T)`` as ``right``, but the nearest mark strictly after each snippet."""
+        """Index ``(B, T)`` of the nearest mark strictly after each snippet, T if there is none."""
         return F.pad(self.right[:, 1:], (0, 1), value=self.right.shape[1])

@@ -10,10 +10,10 @@ import numpy as np
 from fsptal_mm.structures import segment_iou
 from fsptal_mm.utils.errors import InputError, check_numbers
 
-# Pairs compared at once: an array of so many float64 takes 128 kB, and stays in the processor's cache.
+# Number of pairs to compare at once: an array of as many float64 takes 128 kB, and stays in the processor's cache.
 _MAX_PAIRS = 1 << 14
-# Partners of a segment are searched a little farther than computed, by this share of its place and length, so that
-# rounding errors make no pair be missed.
+# Partners of a segment are searched a little farther than the formula says, by this share of its place and length, so
+# that no pair is missed due to rounding errors.
 _SLACK = 1e-9
 _SMALLEST = 1e-9  # smallest threshold or sigma; both must be above 0
 
@@ -71,11 +71,11 @@ def _find_in_mmcv(name):
 def nms(
     segments_sec: np.ndarray, scores: np.ndarray, iou_threshold: float, labels: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Greedy NMS, in rounds to a fixed point.
+    """Greedy NMS, in rounds until nothing changes.
 
     In each round, a segment that no better remaining segment overlaps is kept for good, and the segments that it
-    overlaps are removed. After a few rounds nothing changes, and the result is that of the usual algorithm, which goes
-    through the segments one by one.
+    overlaps are removed. The result is that of the usual algorithm, which goes through the segments one by one; a few
+    rounds suffice.
 
     Args:
         segments_sec (np.ndarray): ``(N, 2)`` starts and ends, in seconds.
@@ -88,7 +88,7 @@ def nms(
         their scores.
 
     Raises:
-        InputError: A threshold that is not above 0.
+        InputError: ``iou_threshold`` is not above 0.
     """
     if not iou_threshold > 0:
         raise InputError('a number above 0', field='nms.iou_threshold', found=iou_threshold)

@@ -1,4 +1,4 @@
-"""Proposals from snippet scores: scored segments in seconds (method: Appendix C)."""
+"""Proposals from snippet scores: scored segments in seconds (paper: Appendix C)."""
 
 from collections.abc import Sequence
 
@@ -148,7 +148,7 @@ class ProposalGenerator:
         return *runs, self._inner_minus_outer(curves[:-1], *runs)
 
     def _runs_of_cut_curves(self, curves):
-        """Find runs as in :meth:`_runs`, each level by itself and with contrasts of the cut curve: ``'cut'``."""
+        """Find runs as in :meth:`_runs`, but each level by itself, with contrasts of the curve that is cut there."""
         runs = self._runs_of_background(curves)
         found = [(*runs, self._inner_minus_outer(curves[:-1], *runs))]
         for level in self.score_levels:

@@ -1,4 +1,4 @@
-"""Pseudo-label mining (method: Sec. 3.3, Algorithm 2)."""
+"""Pseudo-label mining (paper: Sec. 3.3, Algorithm 2)."""
 
 from dataclasses import replace
 
@@ -42,7 +42,7 @@ class PseudoLabelMiner:
 
     @torch.no_grad()
     def __call__(self, scores: Tensor, background_scores: Tensor, targets: PointTargets) -> PointTargets:
-        """Mine labels from scores that saw no dropout.
+        """Mine labels from scores that were computed without dropout.
 
         Args:
             scores (Tensor): ``(B, T, C)`` final scores, q-hat.
@@ -112,6 +112,6 @@ def _reduce(values, interval, how, empty):
 
 
 def _continue_the_last_point(targets, points):
-    """``(B, T)`` bool: points that belong to the instance of the point before them; arbitrary for the first snippet."""
+    """Points that belong to the instance of the point before them, ``(B, T)`` bool; arbitrary for the first snippet."""
     last = points.before.clamp(min=0)[..., None].expand_as(targets.labels)
     return ((targets.snippet_instances.gather(1, last) == targets.snippet_instances) & targets.labels).any(-1)

@@ -1,4 +1,4 @@
-"""Search for segments of a high outer-inner contrast (method: Sec. 3.4)."""
+"""Search for segments of a high outer-inner contrast (paper: Sec. 3.4)."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -102,7 +102,7 @@ class SegmentSearcher:
         steps = torch.arange(self.num_places, device=sums.device)
         width = gaps.last - gaps.first  # (N, 2), how far places on both sides of a boundary are tried
         for round_number in range(self.num_rounds):
-            if round_number:  # as far to each side as one or two steps of the round before
+            if round_number:  # search one or two steps of the round before, on each side
                 width = (2 * width // (self.num_places - 1)).clamp(min=self.num_places // 2)
             low = torch.maximum(boundaries - width, gaps.first)
             high = torch.minimum(boundaries + width, gaps.last)
@@ -274,14 +274,14 @@ class _Half:
 
     @cached_property
     def weight(self) -> Tensor:
-        """``(n, 5)`` factor of each run's R: 1 for segments; for background -1, or 0 if it has no seed."""
+        """Factor ``(n, 5)`` of each run's R, which is 1 for segments, -1 for background with a seed, else 0."""
         weight = self.has_background.new_ones(len(self.index), 5)
         weight[:, 1::2] = -self.has_background
         return weight
 
     @cached_property
     def constant(self) -> Tensor:
-        """``(n, 5)`` number that is added if a run has no outer range: 1 for background with a seed, else 0."""
+        """Number ``(n, 5)`` to add if a run has no outer range, which is 1 for background with a seed, else 0."""
         constant = self.has_background.new_zeros(len(self.index), 5)
         constant[:, 1::2] = self.has_background
         return constant
@@ -303,7 +303,7 @@ def _inside(windows, segments):
 
 
 def _indices(masks, count):
-    """``(K, count)`` indices at which ``(K, L)`` masks are true.
+    """Find the indices ``(K, count)`` at which ``(K, L)`` masks are true.
 
     Unlike ``nonzero``, this does not make the host wait, since the number of indices is given.
     """

@@ -63,7 +63,7 @@ class SFNetGrowth:
         return replace(targets, snippet_instances=torch.where(to_left >= 0, to_left, grown))
 
     def _grow_to_right(self, logits, given, occupied, mask):
-        """``(B, T, C)`` instances of the snippets to the right of given points that take their labels, -1 elsewhere."""
+        """Instances ``(B, T, C)`` of the snippets to the right of given points that take their labels; -1 elsewhere."""
         labels = given >= 0
         count = labels.sum(-1)
         best = logits.argmax(-1)
@@ -88,6 +88,6 @@ class SFNetGrowth:
 
 
 def _ahead(values, step):
-    """``(B, T, ...)`` values, shifted: entry t is the value of snippet ``t + step``; 0 or False beyond the last one."""
+    """Shift ``(B, T, ...)`` values: entry t becomes that of snippet ``t + step``; 0 or False beyond the last one."""
     padding = values.new_zeros(len(values), step, *values.shape[2:])
     return torch.cat([values, padding], 1)[:, step:]

@@ -1,4 +1,4 @@
-"""A trunk whose convolution is weighted by the similarity of snippets, for module D of the paper (method: Sec. 3.5)."""
+"""A trunk whose convolution is weighted by the similarity of snippets, for module D of the paper (paper: Sec. 3.5)."""
 
 import torch
 from mmaction.registry import MODELS

@@ -11,5 +11,5 @@ class IdentityEmbedding(BaseModule):
     """Trunk that changes nothing, ``F = X``: ``in_channels`` of the head is the dimension of the snippet features."""
 
     def forward(self, batch: SnippetBatch) -> SnippetBatch:
-        """Return the batch."""
+        """Return the batch unchanged."""
         return batch

@@ -1,4 +1,4 @@
-"""Trunks that turn snippet features into embedded features F (method: Sec. 3.2)."""
+"""Trunks that turn snippet features into embedded features F (paper: Sec. 3.2)."""
 
 from mmaction.registry import MODELS
 from mmcv.cnn import build_norm_layer

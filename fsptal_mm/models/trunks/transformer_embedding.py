@@ -36,7 +36,7 @@ class TransformerEmbedding(BaseModule):
         init_cfg: As in ``mmengine.model.BaseModule``.
 
     Raises:
-        InputError: ``num_heads`` that do not divide the channels, or a ``window`` below 1.
+        InputError: ``num_heads`` does not divide the channels, or ``window`` is below 1.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class _VideoAttention(nn.Module):
         self.out = nn.Linear(channels, channels)
 
     def forward(self, rows, batch):
-        """Attend, ``(R, D)`` to ``(R, D)``. No snippet attends to rows of gaps; results in gaps are arbitrary."""
+        """Attend from ``(R, D)`` rows to the rows of the same video; returns ``(R, D)``, arbitrary in gaps."""
         query, key_value = self.query_key_value(rows).unflatten(1, (3, self.num_heads, -1)).split([1, 2], 1)
         if self.window is not None and self.window < max(batch.lengths) - 1:
             return self.out(self._attend_locally(batch, query[:, 0], *key_value.unbind(1)).flatten(1))

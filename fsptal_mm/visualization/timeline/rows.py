@@ -266,7 +266,7 @@ def _shade(axes, truth_sec, canvas):
 
 
 def _scale(axes, bottom, top):
-    """Set the range of the scores, and write 0 and its upper end in small numbers on the right."""
+    """Set the range of the scores, and write two small numbers on the right: 0 and the upper end of the range."""
     margin = 0.08 * (top - bottom)  # a line at the end of the range stays visible
     axes.set_ylim(bottom - (margin if bottom < 0 else margin / 2), top + margin)
     axes.yaxis.tick_right()

@@ -24,8 +24,8 @@ from fsptal_mm.structures import SegmentBatch, SnippetBatch
 
 DIM = 32
 LENGTHS = (256, 200)
-PSEUDO_SEGMENTS = [[16.0, 40.0], [96.0, 112.0], [170.0, 194.0]]  # so far apart that no proposal overlaps two
-NUM_DRAWS = 2000  # the public code draws candidates at random: its loss is averaged over so many draws
+PSEUDO_SEGMENTS = [[16.0, 40.0], [96.0, 112.0], [170.0, 194.0]]  # far enough apart that no proposal overlaps two
+NUM_DRAWS = 2000  # the public code draws candidates at random, so its loss is averaged over this number of draws
 
 
 def roi_align(features, boxes, size):

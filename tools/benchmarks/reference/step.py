@@ -14,7 +14,7 @@ def build_model(dim, num_classes, embed_channels=None, seed=0):
 
     Args:
         dim: D of the features.
-        num_classes: C.
+        num_classes: Number of classes, C.
         embed_channels: D_e of module D. Default: that of the config.
         seed: Seed of the first weights.
     """

@@ -102,7 +102,7 @@ TABLES = {
             Row('ASM-Loc', 'configs/asmloc/asmloc-full_{data}.py', published=_published(45.1, 35.8)),
         ),
         reference='FS-PTAL tuned',
-        source='the papers, HR-Pro the log of its public code; with I3D features, so not comparable with ours; '
+        source='the papers, for HR-Pro the log of its public code; with I3D features, so not comparable with ours; '
         'test sets and protocols: docs/guides/which_method.md',
         data=('spatialcnn_gtea', 'acc_50salads', 'thumos14shaped', 'synthetic'),
         real_seeds=3,
