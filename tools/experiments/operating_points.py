@@ -61,24 +61,29 @@ def f1_of(hits, num_truth):
     return 2 * hits.sum() / max(len(hits) + num_truth, 1)
 
 
-def measure(experiment, seed):
-    """Measure F1 on the test videos of a finished run.
+def f1_figures(truth, det, chosen):
+    """F1 by segments with the chosen thresholds and with the best one, then both by points.
 
-    Returns:
-        tuple: Number of held-out points; and ``(4,)`` F1: by segments with the chosen thresholds and with the best
-        one, then by points.
+    Args:
+        truth (Instances): Segments of the test videos.
+        det (Instances): Detections, with all scores.
+        chosen (OperatingPoint): The chosen thresholds.
     """
-    chosen = choose_for_checkpoint(experiment.config, experiment.checkpoint(seed))
-    test_set = load_test_set(experiment.config)
-    det = test_set.read_detections(experiment.results_file(seed))
     det = det[np.argsort(-det.scores, kind='stable')]
-    truth = test_set.segments
     middle = Instances(truth.videos, truth.labels, truth.segments.mean(1, keepdims=True).repeat(2, 1))
     figures = []
     for hits in (match_detections(truth, det, [VIDEO_TIOU])[0], match_points(middle, det) >= 0):
         best = best_score(det.scores, hits, len(truth))
         figures += [f1_of(hits[chosen.keeps(det)], len(truth)), f1_of(hits[det.scores >= best], len(truth))]
-    return chosen.overall.num_points, figures
+    return figures
+
+
+def measure(experiment, seed):
+    """Choose thresholds for a finished run; return the number of held-out points, and :func:`f1_figures`."""
+    chosen = choose_for_checkpoint(experiment.config, experiment.checkpoint(seed))
+    test_set = load_test_set(experiment.config)
+    det = test_set.read_detections(experiment.results_file(seed))
+    return chosen.overall.num_points, f1_figures(test_set.segments, det, chosen)
 
 
 def main(argv=None):
