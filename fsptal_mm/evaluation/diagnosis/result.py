@@ -81,7 +81,7 @@ class Diagnosis:
     buckets: dict
 
     def shares(self) -> np.ndarray:
-        """Share of each type in the detections of each G-bin, ``(10, 6)``; NaN for bins without detections."""
+        """Share of each error type in the detections of each G-bin of ``profile``, ``(10, 6)``; NaN for empty bins."""
         return _shares(self.profile)
 
     def sensitivity(self, characteristic: str) -> float:

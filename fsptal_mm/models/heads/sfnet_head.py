@@ -22,7 +22,7 @@ from .snippet_head import SnippetHead, SnippetScores
 
 _NEGATIVES = ('background', 'last', 'hard')
 _SCORES = ('probabilities', 'logits')
-_ACTIONNESS_WEIGHT = 2  # weight of a in the scores z + 2 a
+_ACTIONNESS_WEIGHT = 2  # weight of the actionness a in the scores z + 2 a
 _EPS = 1e-3  # added to 1 - sigmoid(a) before the logarithm, as in the public code
 
 

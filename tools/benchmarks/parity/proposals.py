@@ -29,7 +29,8 @@ SNIPPET_SEC = 0.64
 SAME_SCORE = 1e-5  # largest relative difference between the scores that both sides give to the same detection
 DRAWN = 'drawn videos'
 
-# Patch (text and replacement) of several public codes: interpolated scores are those at the centres of snippets.
+# Patch (text and replacement) of several public codes. With it, they interpolate scores as ours does: the score of a
+# snippet stands at its centre.
 CENTRES = (
     'np.arange(0, arr.shape[0], 1 / scale)',
     '((np.arange(arr.shape[0] * scale) + 0.5) / scale - 0.5).clip(0, arr.shape[0] - 1)',

@@ -69,5 +69,5 @@ class Table:
     real_seeds: int = 5
 
     def default_seeds(self, data, row):
-        """Seeds of a row on a dataset, from 0."""
+        """Return the seeds of a row on a dataset, 0, 1, 2, and so on."""
         return list(range(row.seeds or (self.real_seeds if data in REAL_DATA else self.seeds)))
