@@ -5,7 +5,7 @@ The tool prints the best detections of every video, and writes results.json (Act
 written nevertheless. If a path does not exist, the tool ends at once.
 
 Examples:
-    python tools/demo.py fsptal-tuned_synthetic work_dirs/demo/epoch_75.pth data/synthetic/features/test --timeline
+    python tools/demo.py fsptal-refined_synthetic work_dirs/demo/epoch_180.pth data/synthetic/features/test --timeline
     python tools/demo.py my_config.py my.pth videos/ --extractor tsn_r50.py tsn_r50.pth --out-dir found
     python tools/demo.py --from-results found/results.json videos/ --annotate --out-dir found
 

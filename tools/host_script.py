@@ -65,6 +65,9 @@ def run(name):
             script.main()
     except InputError as error:
         sys.exit(f'error: {error}')
+    except KeyboardInterrupt:
+        hint = ': the same command with --resume goes on from the last checkpoint' if name == 'train.py' else ''
+        sys.exit(f'interrupted{hint}')
     finally:
         sys.stdout = stdout
 

@@ -61,14 +61,17 @@ class PageApi:
     def video(self, video_id: str) -> dict[str, Any]:
         """Points and suggestions of a video, and the start of each frame in seconds.
 
+        A detection in a file of features may end after the video, with the last snippet; its suggestion ends with it.
+
         Raises:
             InputError: The video cannot be read any more.
         """
         start_sec, duration_sec = self._videos.frame_times(video_id)
+        suggestions = self.suggestions.get(video_id, [])
         return {
             'start_sec': start_sec.round(6).tolist(),
             'duration_sec': duration_sec,
-            'suggestions': self.suggestions.get(video_id, []),
+            'suggestions': [one | dict(end_sec=min(one['end_sec'], duration_sec)) for one in suggestions],
             **self._state(video_id),
         }
 

@@ -67,7 +67,9 @@ class Project:
         try:
             self._process_lock.acquire(timeout=0)
         except Timeout:
-            raise InputError('a project that no other process has open', file=path) from None
+            raise InputError(
+                'a project that no other process has open, such as an annotate.py that still runs', file=path
+            ) from None
         try:
             self._content = self._open(tuple(classes), videos, annotator)
             self.video_ids, self.problems = self._inspect(videos)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fsptal_mm.annotator import read_suggestions
+from fsptal_mm.annotator import PageApi, read_suggestions
 from fsptal_mm.evaluation import write_results
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.writing import write_json
@@ -63,3 +63,10 @@ def test_the_time_of_the_best_snippet_stays_with_its_detection(tmp_path):
     write_results(tmp_path / 'found.json', dict(b=best), thresholds=dict(jump=0.5, throw=0.3))
     found = read_suggestions(tmp_path / 'found.json', ['b'], ['jump', 'throw'])
     assert [(one['label'], one['best_sec']) for one in found['b']] == [('throw', 2.9), ('jump', 0.2)]
+
+
+def test_a_suggestion_ends_with_its_video(open_project, tmp_path):
+    suggestion = dict(start_sec=0.5, label='jump', score=0.8, uncertainty=1.0)
+    suggestions = {'a': [suggestion | dict(end_sec=1.0), suggestion | dict(end_sec=1000.0)]}
+    found = PageApi(open_project(), [], tmp_path / 'export', suggestions=suggestions).video('a')
+    assert [one['end_sec'] for one in found['suggestions']] == [1.0, found['duration_sec']]

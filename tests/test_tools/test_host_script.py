@@ -129,3 +129,10 @@ def test_spaces_of_option_values_reach_the_runner(run):
     config = run('train.py', CONFIG, '--cfg-options', 'data_root=/x/my data', "work_dir='/x/a, b'")
     assert config.train_dataloader.dataset.data_root == '/x/my data'
     assert config.work_dir == '/x/a, b'
+
+
+@pytest.mark.parametrize('name, more, hint', [('train.py', (), '--resume'), ('test.py', ('x.pth',), '')])
+def test_an_interrupted_script_says_how_to_go_on(name, more, hint, run):
+    with pytest.raises(SystemExit, match=f'interrupted.*{hint}') as end:
+        run(name, CONFIG, *more, error=KeyboardInterrupt())
+    assert ('--resume' in str(end.value)) == (name == 'train.py')

@@ -77,6 +77,14 @@ def test_one_held_out_video_gives_no_standard_error():
     assert re.search('chosen by .*: late', text)
 
 
+def test_checkpoints_that_are_all_equal_are_said_to_be_so():
+    points, hit = (Instances.of_video([part], [0], [1]) for part in ([5, 5], [0, 10]))
+    found = {name: [(points, hit), (points, hit)] for name in ('early', 'late')}
+    assert 'all checkpoints have the same point/mAP' in tool.report({name: {'point/mAP': 1.0} for name in found}, found)
+    different = {'early': {'point/mAP': 0.5}, 'late': {'point/mAP': 1.0}}
+    assert 'all checkpoints have the same' not in tool.report(different, found)
+
+
 def test_none_is_chosen_where_none_finds_a_point():
     points, miss = (Instances.of_video([part], [0], [1]) for part in ([5, 5], [20, 30]))
     names = ('early', 'late')

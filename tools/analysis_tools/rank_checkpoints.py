@@ -166,8 +166,8 @@ def report(rows, found):
     table = {path: {_POINTS: row[_POINTS], _ERROR: errors[path], **row} for path, row in rows.items()}
     lines = [
         summary_table(table, 'checkpoint'),
-        f'{counted(num_points, "point")} in {counted(len(found[best]), "held-out video")}; '
-        f'{_ERROR}: of the difference from the best' + ', unknown with one video' * (len(found[best]) == 1),
+        f'{counted(num_points, "point")} in {counted(len(found[best]), "held-out video")}; the {_ERROR} is that of the '
+        'difference from the best checkpoint' + ', unknown with one video' * (len(found[best]) == 1),
     ]
     if num_points < MIN_POINTS:
         lines.append(
@@ -176,6 +176,8 @@ def report(rows, found):
         )
     if not any(row[_POINTS] for row in rows.values()):
         return '\n'.join([*lines, f'none is chosen, since none finds a held-out point: {NOTHING_FOUND}'])
+    if len(rows) > 1 and len({row[_POINTS] for row in rows.values()}) == 1:
+        lines.append(f'all checkpoints have the same {_POINTS}, so it does not tell which one is better')
     rule = (
         'the last within one standard error of the best' if len(found[best]) > 1 else 'the best, of equal ones the last'
     )
