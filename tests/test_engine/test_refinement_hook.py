@@ -257,3 +257,18 @@ def test_a_file_of_stage_1_starts_a_second_stage(tmp_path, capsys):
     assert capsys.readouterr().out.count('starts afresh') == 1
     assert equal(weights(refined, 'head'), weights(stage1, 'head'))
     assert refined.model.refines
+
+
+def test_an_ensemble_and_the_second_stage_of_hrpro_train_and_predict(tmp_path):
+    model = refined_model() | dict(refinement=dict(type='HRProInstanceHead', in_channels=6))
+    model['head'] |= dict(type='EnsembleHead', member='FSPTALHead', num_members=2)
+    model['embedding'] |= dict(out_channels=16)
+    runner = make_refined_runner(tmp_path, model=model)
+    fresh = weights(runner, 'refinement')
+    runner.train()
+    trained = weights(runner, 'refinement')
+    assert trained.pop('is_trained')
+    assert all((value != fresh[name]).any() for name, value in trained.items())
+    assert runner.model.refines
+    found = runner.model.eval().test_step(next(iter(runner.train_dataloader)))
+    assert any(len(sample.pred_segments.scores) for sample in found)
