@@ -92,6 +92,11 @@ TABLES = {
             Row('HR-Pro, stage 1', 'configs/hrpro/hrpro_{data}.py', published=_published(56.5, 47.4)),
             Row('BackTAL', 'configs/backtal/backtal_{data}.py', published=_published(thumos_from_3=35.4)),
             Row(
+                'BackTAL on points',
+                'configs/backtal/backtal_{data}.py',
+                {'model.head.labels': 'points', 'train_dataloader.dataset.supervision': 'points'},
+            ),
+            Row(
                 'DELU',
                 'configs/delu/delu_{data}.py',
                 published=_published(46.4, 37.4),
