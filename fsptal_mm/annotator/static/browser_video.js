@@ -7,6 +7,7 @@ const MOST_REPEATS = 2; // a seek is repeated at most so often
 // Some browsers show no frame before the video plays, and so do not report the time of the first frame. If there is no
 // report within FIRST_FRAME_MS, the time of the first frame is taken to be 0.
 const FIRST_FRAME_MS = 3000;
+const LOAD_MS = 30000; // a browser that has no picture after this time is taken to be unable to play the video
 
 async function noReport() {
   do await pause(FIRST_FRAME_MS);
@@ -41,6 +42,7 @@ export class BrowserVideo {
     await new Promise((resolve, reject) => {
       this.element.onerror = () => reject(new Error('cannot be played'));
       this.element.onloadeddata = resolve;
+      setTimeout(() => reject(new Error('does not load')), LOAD_MS);
     });
     if (opened !== this.opening) throw new Error('another video was opened');
     // Sound without a picture means that the browser cannot decode the pictures, only the sound.
