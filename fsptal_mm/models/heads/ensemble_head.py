@@ -14,7 +14,7 @@ from fsptal_mm.structures import PointTargets, SegmentLabels, SnippetBatch, Vide
 from fsptal_mm.utils.errors import InputError, check_numbers
 
 from .point_tal_head import PointTALHead
-from .snippet_head import SnippetScores
+from .snippet_head import SnippetHead, SnippetScores
 
 
 @MODELS.register_module()
@@ -105,14 +105,7 @@ class EnsembleHead(BaseModule):
         """Mean of the members' scores in evaluation mode, see :meth:`.SnippetHead.predict_scores`."""
         return _mean([head.predict_scores(part) for head, part in zip(self.members, self.parts(batch))])
 
-    def predict(
-        self,
-        batch: SnippetBatch,
-        data_samples: list[ActionDataSample],
-        proposals: ProposalGenerator | None = None,
-    ) -> list[ActionDataSample]:
-        """Detect the actions of a batch; see :meth:`.SnippetHead.predict_by_feat`."""
-        return self.predict_by_feat(self.predict_scores(batch), batch.mask, data_samples, proposals)
+    predict = SnippetHead.predict  # from the scores of `predict_scores`
 
     def predict_by_feat(self, *args: Any, **kwargs: Any) -> list[ActionDataSample]:
         """Make proposals from the averaged scores, see :meth:`.SnippetHead.predict_by_feat`."""
