@@ -63,6 +63,7 @@ PATCHES = {
         ('test_iter: 50', 'test_iter: {steps}'),
         ('batch_size: 16', 'batch_size: {batch_size}'),
         ('lr: 0.0001', 'lr: {lr}'),
+        ('class_thresh: 0.5', 'class_thresh: {class_threshold}'),
     ],
 }
 
@@ -99,8 +100,16 @@ def run_public(folder, checkpoints, mode, seed, result):
 
 
 def main():
-    args = argument_parser(__doc__, steps=150, batch_size=8, lr=3e-4).parse_args()
+    parser = argument_parser(__doc__, steps=150, batch_size=8, lr=3e-4)
+    parser.add_argument(
+        '--class-threshold',
+        type=float,
+        default=0.5,
+        help='video-level score from which both codes detect a class; default: %(default)s',
+    )
+    args = parser.parse_args()
     config = load_config(CONFIG)
+    config.model.head.proposals.video_threshold = args.class_threshold
     videos = read_videos(config)
     set_schedule(config, args, videos)
     data, public, mended, checkpoints = (args.scratch / name for name in ('data', 'public', 'mended', 'checkpoints'))
@@ -113,6 +122,7 @@ def main():
         steps=args.steps,
         batch_size=args.batch_size,
         lr=args.lr,
+        class_threshold=args.class_threshold,
     )
     write_patched(args.clone, public, PATCHES, **values)
     repairs = list(chain(*REPAIRS.values()))
