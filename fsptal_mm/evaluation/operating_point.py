@@ -81,7 +81,7 @@ def best_score(scores: np.ndarray, hits: np.ndarray, num_truth: int, counts: np.
         return None
     # F1 = 2 hits / (kept detections + instances), for each number of kept detections.
     half_f1 = num_hits / (np.cumsum(counts) + num_truth)
-    is_last_of_ties = np.append(scores[1:] < scores[:-1], True)  # detections of equal scores are kept together
+    is_last_of_ties = np.append(scores[1:] < scores[:-1], True)  # a threshold keeps all equal scores or none
     best = int(np.argmax(np.where(is_last_of_ties, half_f1, -1)))
     return float(scores[best : best + 2].mean())
 

@@ -110,8 +110,8 @@ def bench_search(steps, repeats):
         beam = [chain.beam() for chain in chains(scores, targets).values()]
         slow = time.perf_counter() - begin
         print(
-            f'search after {done:3} steps: ours {np.mean(times):.4f} s a batch, {len(segments.start)} segments in the '
-            f'first; beam search of budget 25 that scores every candidate from its start {slow / times[0]:.0f} x; '
+            f'search after {done:3} steps: ours {np.mean(times):.4f} s a batch, {len(segments.start)} segments in '
+            f'batch 0; beam search of budget 25 that scores every candidate from its start {slow / times[0]:.0f} x; '
             f'contrast {outer_inner_contrast(scores, segments).mean() / np.mean(beam):.4f} of that of the beam search. '
             f'Across runs: LACP {LACP_SEARCH * BATCH:.1f} s = {LACP_SEARCH * BATCH / np.mean(times):.0f} x'
         )

@@ -84,7 +84,7 @@ def draw_extension(states, extension):
     first = _interesting_start(labelled)
     shown = slice(first, first + _WINDOW_SNIPPETS)
     figure, ((axes,),) = _figure(3.2)
-    # Below, the original snippets of the window; above, the extended ones, which are sampled at positions in it.
+    # Below, the original snippets of the window; above, the extended snippets that are sampled in this window.
     axes.bar(np.arange(len(labelled))[shown], weight[shown], 0.9, color=colors[shown])
     inside = (positions >= first) & (positions <= first + _WINDOW_SNIPPETS - 1)
     sources = np.rint(positions).astype(int)[inside]  # the original snippets that extended ones are sampled in
@@ -220,7 +220,7 @@ def _extreme_segments(best, seeds, others):
         own = actions[(actions >= start) & (actions < stop)]
         smallest.append((own[0], own[-1] + 1))
         reach = background[background < own[0]].max() + 1, background[background > own[-1]].min()
-        if index and best[index - 1, 1] == start:  # neighbouring instances: the border between them is given
+        if index and best[index - 1, 1] == start:  # two instances without background in between share this boundary
             reach = start, reach[1]
         widest.append(reach)
     return np.array(smallest), np.array(widest)
@@ -252,7 +252,7 @@ def draw_separation(early, late, titles, loss):
         loss (dict): Config of ``FeatureSeparationLoss``.
     """
     figure, (axes,) = _figure(4.9, columns=2)
-    figure.get_layout_engine().set(rect=(0, 0.05, 1, 0.88))  # strips, titles and labels stick out
+    figure.get_layout_engine().set(rect=(0, 0.05, 1, 0.88))  # room for what lies outside the axes
     truth = _truth_marks(early)
     for panel, states, title in zip(axes, (early, late), titles):
         direction = torch.nn.functional.normalize(states.embedding, dim=-1)

@@ -147,7 +147,7 @@ def picture_of_annotator(browser, url):
     """Open the page and show the frame at ``SHOWN_SEC``."""
     browser.get(url)
     number, state = (browser.find_element(By.ID, name) for name in ('frame-number', 'paused'))
-    WebDriverWait(browser, 60).until(lambda _: state.text == 'paused')  # before, the page takes any place for frame 0
+    WebDriverWait(browser, 60).until(lambda _: state.text == 'paused')  # until then, the page ignores seeks
     browser.execute_script(f"document.getElementById('video').currentTime = {SHOWN_SEC + 0.5 / FPS}")
     WebDriverWait(browser, 60).until(lambda _: number.text == f'frame {round(SHOWN_SEC * FPS)}')
     return screenshot(browser, 760)

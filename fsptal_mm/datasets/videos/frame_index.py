@@ -20,8 +20,8 @@ _JUMPY = ('mpegts',)  # containers that may hold several recordings in a row, ea
 # goes on during a step ahead, the recording is the same, and only its picture stands still.
 _JUMP_SEC = 10.0
 _NUMBERED = ('avi',)  # containers that number packets in decoding order and do not state when frames are shown
-# Containers that number packets in this way for some codecs only: .mxf and .wmv with H.264, for example. It shows in
-# frames whose times go back.
+# Containers that number packets in this way for some codecs only: .mxf and .wmv with H.264, for example. A file of this
+# kind is recognized by frames whose stated times go back.
 _SOMETIMES_NUMBERED = ('mxf', 'asf')
 _HIDING = ('vp8',)  # codecs with packets whose frames are never shown
 # A file counts as cut off if it is shorter than its header states by more than _LOST_SEC seconds plus _LOST_FRAMES

@@ -35,7 +35,7 @@ def videos_below(path: str | Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     files = [file for file in path.rglob('*') if file.suffix.lower() in VIDEO_SUFFIXES and file.name[0] != '.']
-    files = [file for file in files if not file.is_dir()]  # some keep the frames of x.mp4 in a folder of this name
+    files = [file for file in files if not file.is_dir()]  # a folder x.mp4 may hold the frames of a video
     if not files:
         raise InputError(f'videos ({", ".join(VIDEO_SUFFIXES)})', file=path, found='none')
     return sorted(files)

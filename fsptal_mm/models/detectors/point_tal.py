@@ -31,7 +31,7 @@ class PointTAL(BaseModel):
             has the attribute ``makes_affinity_embedding = True``.
         head (dict): Config of the method's head, e.g. ``PointTALHead``.
         refinement (dict, optional): Config of a second stage behind the head, ``RefinementHead``, which
-            ``RefinementHook`` trains once stage 1 is ready.
+            ``RefinementHook`` trains after stage 1.
         refine: Whether predictions come from the second stage once it is trained. ``False``: stage 1 predicts, also
             with a checkpoint that holds both stages.
         backbone (dict, optional): Config of a feature extractor such as ``mmaction.ResNet``: the inputs are then clips,

@@ -107,7 +107,8 @@ class HRProInstanceHead(SecondStage):
         parts = torch.stack([high * of_completeness, low * of_completeness, high * of_boundaries, high, low])
         sums = parts.new_zeros(5, len(batch.lengths)).index_add(1, video, parts)  # over the candidates of each video
         high_loss, low_loss, boundary_loss, num_high, num_low = sums
-        # The public code draws as many low candidates as there are high ones. This is the mean over such draws.
+        # Candidates whose tIoU reaches `min_tiou` are high, the others low. The public code draws as many low ones as
+        # there are high ones. This is the mean over such draws.
         share = (num_high / num_low.clamp(min=1)).clamp(max=1)
         on_completeness = (high_loss + share * low_loss) / (num_high + share * num_low).clamp(min=1)
         on_boundaries = boundary_loss / num_high.clamp(min=1)

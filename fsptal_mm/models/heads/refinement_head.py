@@ -147,9 +147,9 @@ class RefinementHead(SecondStage):
         """
         device = batches[self.inputs[0]].mask.device
         proposals = [self._to_refine(proposals_in_snippets(sample)) for sample in data_samples]
-        # A run of little background is a proposal of every class, so many proposals share start and end. Therefore, the
-        # networks get each distinct segment once. `places` holds for each video its distinct segments (K, 2), and the
-        # index (N,) of each proposal's segment among these.
+        # A run above a level of 1 - b is a proposal of every detected class, so many proposals share start and end.
+        # Therefore, the networks get each distinct segment once. `places` holds for each video its distinct segments
+        # (K, 2), and the index (N,) of each proposal's segment among these.
         places = [own.places() for own in proposals]
         batch = SegmentBatch.join([SegmentBatch.of_video(distinct) for distinct, _ in places], device)
         logits, refined = self(batches, batch.video, batch.segments)

@@ -108,7 +108,8 @@ class ProposalGenerator:
         curves = self._upsample(torch.cat([scores[:, classes], background_scores[:, None]], 1).float().cpu())
         video_scores, classes = video_scores[classes].cpu().numpy(), classes.cpu().numpy()
         find = self._runs_of_cut_curves if self.outer_curve == 'cut' else self._runs
-        row, start, end, contrast = find(curves)  # of each run: row of its class in `curves`, first and last edge ...
+        # Of each run: row of its class in `curves`, start, end, and outer-inner contrast.
+        row, start, end, contrast = find(curves)
         score = contrast + (self.video_weight * video_scores)[row]
         segments = np.clip(grid.to_sec(np.stack([start, end], 1) / self.upsampling), 0, duration_sec)
         inside = segments[:, 1] > segments[:, 0]
@@ -159,7 +160,7 @@ class ProposalGenerator:
         return tuple(np.concatenate(parts) for parts in zip(*found))
 
     def _runs_of_background(self, curves):
-        """Runs of little background, which are proposals of every class."""
+        """Runs above the levels of ``1 - b``, each as a proposal of every detected class."""
         num_classes = len(curves) - 1
         _, start, end = self._runs_above(1 - curves[-1:], self.background_levels)
         row = np.repeat(np.arange(num_classes), len(start))

@@ -67,7 +67,8 @@ NEEDED = [
     ('net_evaluation.py', 'from joblib import Parallel, delayed', ''),
     ('net_evaluation.py', 'from sklearn.metrics import average_precision_score', ''),
 ]
-# Patches by the name of a repair; each repair removes one difference from ours.
+# Patches of the public code, by the name of a repair. Each repair removes one difference between its proposals and
+# ours.
 REPAIRS = {
     'scores at the centres of snippets': [('net_evaluation.py', *CENTRES)],
     'outer ranges rounded up': [

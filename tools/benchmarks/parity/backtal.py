@@ -30,7 +30,8 @@ CONFIG = SimpleNamespace(
     TRAIN=SimpleNamespace(C_LOSS_NORM=1e-4, C_LOSS_TOPK_BG=1.0, C_LOSS_EMBEDDING=0.8),
 )
 
-# Patches by the name of a repair; each repair removes one difference from ours.
+# Patches of the public code, by the name of a repair. Each repair removes one difference between its proposals and
+# ours.
 REPAIRS = {
     'scores below the least of a video are 0': [
         ('functions.py', 'x_norm = (x - min_val) / delta', 'x_norm = ((x - min_val) / delta).clamp(min=0)')

@@ -61,7 +61,8 @@ NEEDED = [
     ('proposal_methods.py', 'logger.error(f"Index error")', 'pass'),
 ]
 INNER = 'inner_score = np.mean('
-# Patches by the name of a repair; each repair removes one difference from ours.
+# Patches of the public code, by the name of a repair. Each repair removes one difference between its proposals and
+# ours.
 REPAIRS = {
     'outer ranges rounded up': [
         ('wsad_utils.py', '[-1] + lambda_ * len_proposal', '[-1] + np.ceil(lambda_ * len_proposal)'),
@@ -116,7 +117,7 @@ def copy_weights(theirs):
         if value.ndim == 3 and value.shape[2] == 1:
             own[name] = value[..., 0]
         elif 'of_video' in name and value.ndim == 3:
-            own[name] = value[..., 1]  # only the middle tap counts, since the others see zeros beside the mean
+            own[name] = value[..., 1]  # the input is one mean with zeros beside it, so only the middle tap counts
     return own
 
 

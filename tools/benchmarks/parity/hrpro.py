@@ -51,7 +51,8 @@ NEEDED = [
     ('test.py', 'from log import log_evaluate', 'def log_evaluate(*_): pass'),
     ('test.py', 'from tqdm import tqdm', 'tqdm = iter'),
 ]
-# Patches by the name of a repair; each repair removes one difference from ours.
+# Patches of the public code, by the name of a repair. Each repair removes one difference between its proposals and
+# ours.
 REPAIRS = {
     'scores at the centres of snippets': [('utils.py', *CENTRES)],
     'outer ranges rounded up, runs of point 0 alone kept': [

@@ -67,7 +67,11 @@ def copy_weights(theirs):
 
 
 def draw_segments(length, count, aligned):
-    """Segments ``(count, 2)`` in snippets. If aligned, all edges of the twelve ranges lie between snippets."""
+    """Segments ``(count, 2)`` in snippets.
+
+    Features are averaged over twelve ranges of a segment: two before it, eight inside and two behind it. If aligned,
+    all edges of these ranges lie between snippets.
+    """
     if not aligned:
         start, size = torch.rand(2, count)
         return torch.stack([start * (length - 20), start * (length - 20) + 1 + 19 * size], 1)

@@ -20,8 +20,10 @@ from fsptal_mm.apis.model_loading import find_config
 from fsptal_mm.engine.timeline_samples import item_with_ground_truth
 
 ROOT = Path(__file__).parents[3]
-MEASURE, LIMIT = 'mAP@0.1-0.7', 3  # the interval of a difference must lie within +- 3 percentage points
-CONFIDENCE = 0.9  # confidence of the interval
+# The comparison succeeds if the confidence interval of the difference between ours and a public code lies within
+# +- LIMIT percentage points of MEASURE.
+MEASURE, LIMIT = 'mAP@0.1-0.7', 3
+CONFIDENCE = 0.9
 
 
 @dataclass(frozen=True)

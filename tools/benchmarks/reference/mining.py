@@ -35,7 +35,8 @@ def mine_video(scores, background_scores, points, instances, background, thresho
         for t in range(found[0], found[-1] + 1):
             background[t] = True
     for left, right in itertools.pairwise(edges):
-        # Without any background between two points, both points are reached from every snippet between them.
+        # A snippet reaches the right point if it lies behind the last wall, and the left point if it lies before the
+        # first wall. The walls are background; without background, they are chosen so that every snippet reaches both.
         walls = [t for t in range(left + 1, right) if background[t]] or [right, left]
         for t in range(left + 1, right):
             if not background[t] and background_scores[t] <= thresholds[1]:
