@@ -66,10 +66,10 @@ def test_thresholds_of_classes(messages):
     # There is only one video, so every resample is this video.
     chosen = choose_operating_point(points, det, ('run', 'jump', 'sit'))
     assert chosen.overall == Threshold(0.375, 3 / 5, 1, 3)
-    # F1 of run alone is 2/3, 2/4, 4/5, so its best threshold is 0.6. Its two points count against twenty of the shared
-    # threshold 0.375: (2 * 0.6 + 20 * 0.375) / 22.
+    # F1 of run alone is 2/3, 2/4, 4/5, so its best threshold is 0.6. Its two points count against a hundred of the shared
+    # threshold 0.375: (2 * 0.6 + 100 * 0.375) / 102.
     assert chosen.by_class == {
-        'run': Threshold(pytest.approx(8.7 / 22), 2 / 3, 1, 2),
+        'run': Threshold(pytest.approx(38.7 / 102), 2 / 3, 1, 2),
         'jump': Threshold(0.375, 1 / 2, 1, 1),
         'sit': Threshold(0.375, 0, 0, 0),
     }
@@ -79,7 +79,7 @@ def test_thresholds_of_classes(messages):
     assert not any('jump' in message or 'sit' in message for message in messages)
     choose_operating_point(points, det[:4], ('run', 'jump', 'sit'))
     assert ['jump' in message for message in messages].count(True) == 1
-    later = Instances.from_videos([[[0, 1], [2, 3], [4, 5]]], [[0, 0, 1]], [[0.39, 0.4, 0.38]])
+    later = Instances.from_videos([[[0, 1], [2, 3], [4, 5]]], [[0, 0, 1]], [[0.379, 0.4, 0.38]])
     assert chosen.select(later).segments.tolist() == [[2, 3], [4, 5]]
     with refused('none of 1 detection for 3', 'step 5'):
         choose_operating_point(points, det[3:4], ('run', 'jump', 'sit'))
