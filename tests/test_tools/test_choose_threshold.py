@@ -66,8 +66,8 @@ def test_thresholds_of_classes(messages):
     # There is only one video, so every resample is this video.
     chosen = choose_operating_point(points, det, ('run', 'jump', 'sit'))
     assert chosen.overall == Threshold(0.375, 3 / 5, 1, 3)
-    # F1 of run alone is 2/3, 2/4, 4/5, so its best threshold is 0.6. Its two points count against a hundred of the shared
-    # threshold 0.375: (2 * 0.6 + 100 * 0.375) / 102.
+    # F1 of run alone is 2/3, 2/4, 4/5, so its best threshold is 0.6. Its two points count against a hundred of the
+    # shared threshold 0.375: (2 * 0.6 + 100 * 0.375) / 102.
     assert chosen.by_class == {
         'run': Threshold(pytest.approx(38.7 / 102), 2 / 3, 1, 2),
         'jump': Threshold(0.375, 1 / 2, 1, 1),
