@@ -102,13 +102,16 @@ def state_dict_holder(checkpoint: Any, file: str | Path) -> dict[str, Any]:
         dict: ``checkpoint``, unchanged.
 
     Raises:
-        InputError: The checkpoint holds no dict of weights.
+        InputError: The checkpoint holds no dict of weights, or this dict is damaged.
     """
     weights = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else None
     if not isinstance(weights, dict):
         raise InputError('a checkpoint with a state_dict', file=file, found=type(checkpoint).__name__)
     if not all(isinstance(name, str) for name in weights):
         raise InputError('a state_dict from names to weights', file=file, found=f'{list(weights)[:_MAX_NAMED]}')
+    versions = getattr(weights, '_metadata', {})  # torch notes the version of each module there
+    if not isinstance(versions, dict) or not all(isinstance(own, dict) for own in versions.values()):
+        raise InputError('a dict of dicts, as torch saves it', file=file, field='state_dict._metadata', found=versions)
     return checkpoint
 
 

@@ -63,6 +63,15 @@ def test_whatever_stands_in_a_file(as_zip, data, tmp_path):
     assert isinstance(outcome(load, path, names=path), InputError) or kind != 'noise'
 
 
+@pytest.mark.parametrize('damage', [(), {'': ()}], ids=str)
+def test_damaged_versions_of_modules_are_named(damage, tmp_path):
+    weights = nn.Linear(3, 2).state_dict()
+    weights._metadata = damage
+    torch.save(dict(state_dict=weights), tmp_path / 'epoch_3.pth')
+    with pytest.raises(InputError, match=r'epoch_3.pth.*_metadata'):
+        load(tmp_path / 'epoch_3.pth')
+
+
 @given(found=values)
 def test_strange_class_names(found, tmp_path):
     """Class names in a checkpoint come from a stranger: they are names, never the path of a file."""
