@@ -109,9 +109,11 @@ def state_dict_holder(checkpoint: Any, file: str | Path) -> dict[str, Any]:
         raise InputError('a checkpoint with a state_dict', file=file, found=type(checkpoint).__name__)
     if not all(isinstance(name, str) for name in weights):
         raise InputError('a state_dict from names to weights', file=file, found=f'{list(weights)[:_MAX_NAMED]}')
-    versions = getattr(weights, '_metadata', {})  # torch notes the version of each module there
-    if not isinstance(versions, dict) or not all(isinstance(own, dict) for own in versions.values()):
-        raise InputError('a dict of dicts, as torch saves it', file=file, field='state_dict._metadata', found=versions)
+    versions = getattr(weights, '_metadata', None)  # torch notes the version of each module there
+    is_sound = isinstance(versions, dict) and all(isinstance(own, dict) for own in versions.values())
+    if versions is not None and not is_sound:
+        expected, found = 'a dict of dicts, as torch saves it', f'{versions!r:.80}'
+        raise InputError(expected, file=file, field='state_dict._metadata', found=found)
     return checkpoint
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from fsptal_mm.models.segment_pooling import SegmentPooling
 from fsptal_mm.models.trunks.snippet_embedding import PackedConv1d
 from fsptal_mm.structures import SnippetBatch
-from fsptal_mm.utils.errors import check_numbers
+from fsptal_mm.utils.errors import InputError, check_numbers
 
 _CLASS_BIAS = -2.0  # initial bias: a segment is most likely background
 _MARGIN = 0.25  # how far `ContrastSegmentNetwork` looks beyond a segment on each side, as a share of its length
@@ -111,6 +111,7 @@ class ContrastSegmentNetwork(nn.Module):
         super().__init__()
         check_numbers('ContrastSegmentNetwork', 2, whole=True, in_channels=in_channels)
         check_numbers('ContrastSegmentNetwork', 0, 1, dropout=dropout)
+        self.in_channels = in_channels
         step = (1 + 2 * _MARGIN) / sum(_NUM_RANGES)
         self.pooling = SegmentPooling([step * place - _MARGIN for place in range(sum(_NUM_RANGES) + 1)])
         self.fusion = nn.Sequential(nn.Linear(3 * in_channels, in_channels), nn.ReLU(), nn.Dropout(dropout))
@@ -121,6 +122,9 @@ class ContrastSegmentNetwork(nn.Module):
 
     def forward(self, batch: SnippetBatch, video: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
         """Classify and refine segments: arguments and results as in :meth:`SegmentNetwork.forward`."""
+        if batch.features.shape[1] != self.in_channels:
+            expected = f'{self.in_channels}, the `in_channels` of the model'
+            raise InputError(expected, field='dimension of the features', found=batch.features.shape[1])
         means = self.pooling(batch, video, segments)  # (N, 12, D)
         before, inside, behind = (part.amax(1) for part in means.split(_NUM_RANGES, 1))
         logits = self.classifier(self.fusion(torch.cat([inside - before, inside, inside - behind], 1)))

@@ -81,6 +81,14 @@ def test_given_labels_reach_all_members():
         torch.testing.assert_close(loss, (losses[0][name] + losses[1][name]) / 2)
 
 
+@pytest.mark.parametrize('member', ['PointTALHead', 'LACPHead'])
+def test_other_heads_can_be_members(member):
+    model = ensemble(member=member)
+    sum(run(model, VIDEOS).values()).backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+    assert all(sample.pred_segments is not None for sample in run(model.eval(), VIDEOS, 'predict'))
+
+
 @pytest.mark.parametrize(
     'options, message',
     [

@@ -110,6 +110,31 @@ def test_proposals_and_refined_segments_are_detections():
     torch.testing.assert_close(found.segments_sec, segments.clamp(0, 20), atol=1e-5, rtol=0)
 
 
+def test_detections_of_a_video_do_not_depend_on_its_batch():
+    head, (batches, proposals, _) = make_head().eval(), make_batch(counts=(6, 5))
+    features = batches['features'].split(batches['features'].features)
+    samples, alone = [], []
+    for video, own in enumerate(features):
+        chosen = proposals.video == video
+        segments = SegmentBatch.of_video(proposals.segments[chosen], proposals.labels[chosen])
+        scores = torch.linspace(1, 0.1, len(segments))
+        single = dict(features=SnippetBatch.from_videos([own], gap=1))
+        alone.append(predict(head, single, segments, scores))
+        sample = ActionDataSample(metainfo=dict(grid=SnippetGrid(0.5), duration_sec=20.0))
+        found = dict(segments_sec=segments.segments.double() * 0.5, scores=scores, labels=segments.labels)
+        sample.pred_segments = InstanceData(**found)
+        samples.append(sample)
+    for sample, expected in zip(head.predict(batches, samples), alone):
+        torch.testing.assert_close(sample.pred_segments.segments_sec, expected.segments_sec)
+        torch.testing.assert_close(sample.pred_segments.scores, expected.scores)
+
+
+def test_features_of_another_dimension_are_named():
+    batches, proposals, segments = make_batch()
+    with pytest.raises(InputError, match=r'dimension of the features.*6.*5'):
+        make_head(in_channels=5).loss(batches, proposals, segments)
+
+
 def test_the_number_of_proposals_at_once_changes_nothing(monkeypatch):
     head, (batches, proposals, _) = make_head(), make_batch(lengths=(40,), counts=(7,))
     scores = torch.linspace(1, 0.1, 7)

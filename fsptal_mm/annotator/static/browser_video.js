@@ -9,10 +9,10 @@ const MOST_REPEATS = 2; // a seek is repeated at most so often
 const FIRST_FRAME_MS = 3000;
 const LOAD_MS = 30000; // a browser that has no picture after this time is taken to be unable to play the video
 
-async function noReport() {
-  do await pause(FIRST_FRAME_MS);
-  while (document.hidden); // a hidden page shows no frames, so the report comes only when the page is visible
-  return 0;
+// Wait for a time, again and again while the page is hidden: a hidden page may load no video, and shows no frames.
+async function waited(ms) {
+  do await pause(ms);
+  while (document.hidden);
 }
 
 export class BrowserVideo {
@@ -42,12 +42,12 @@ export class BrowserVideo {
     await new Promise((resolve, reject) => {
       this.element.onerror = () => reject(new Error('cannot be played'));
       this.element.onloadeddata = resolve;
-      setTimeout(() => reject(new Error('does not load')), LOAD_MS);
+      waited(LOAD_MS).then(() => reject(new Error('does not load')));
     });
     if (opened !== this.opening) throw new Error('another video was opened');
     // Sound without a picture means that the browser cannot decode the pictures, only the sound.
     if (!this.element.videoWidth) throw new Error('no picture');
-    if (this.reportsFrames) this.offsetSec = await Promise.race([firstFrameSec, noReport()]);
+    if (this.reportsFrames) this.offsetSec = await Promise.race([firstFrameSec, waited(FIRST_FRAME_MS).then(() => 0)]);
     if (opened !== this.opening) throw new Error('another video was opened');
     this.ready = true;
     this.#watch(opened);

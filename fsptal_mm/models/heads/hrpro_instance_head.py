@@ -131,24 +131,22 @@ class HRProInstanceHead(SecondStage):
             first.
         """
         batch = batches['features']
-        for video, sample in enumerate(data_samples):
-            own = proposals_in_snippets(sample)
-            distinct, place = own.places()  # proposals of different classes may share start and end
-            rated = [self._rate_twice(batch, video, part) for part in distinct.split(_MAX_AT_ONCE)]
-            first, second, refined = (torch.cat(parts) for parts in zip(*rated))
-            parts = (
-                torch.cat([own.segments, refined[place]]),
-                torch.cat([own.scores + first[place], own.scores + second[place]]),
-                torch.cat([own.labels, own.labels]),
-            )
-            sample.pred_segments = self.to_detections(sample, *(part.numpy() for part in parts))
+        proposals = [proposals_in_snippets(sample) for sample in data_samples]
+        places = [own.places() for own in proposals]  # proposals of different classes may share start and end
+        every = SegmentBatch.join([SegmentBatch.of_video(distinct) for distinct, _ in places], batch.mask.device)
+        parts = zip(every.video.split(_MAX_AT_ONCE), every.segments.split(_MAX_AT_ONCE))
+        rated = zip(*(self._rate_twice(batch, *part) for part in parts))
+        first, second, refined = (torch.cat(part).cpu().split(every.counts) for part in rated)
+        for sample, own, (_, place), *rated in zip(data_samples, proposals, places, first, second, refined):
+            once, again, moved = (part[place] for part in rated)
+            segments, labels = torch.cat([own.segments, moved]), torch.cat([own.labels, own.labels])
+            scores = torch.cat([own.scores + once, own.scores + again])
+            sample.pred_segments = self.to_detections(sample, segments.numpy(), scores.numpy(), labels.numpy())
         return data_samples
 
     def _rate_twice(self, batch, video, segments):
-        """Completeness of segments ``(N, 2)`` of one video, completeness of their refined segments, and the latter."""
-        segments = segments.to(batch.mask.device)
-        index = segments.new_full((len(segments),), video, dtype=torch.int64)
-        first, refined = self(batch, index, segments)
+        """Completeness of segments ``(N, 2)``, completeness of their refined segments, and the refined segments."""
+        first, refined = self(batch, video, segments)
         # A segment whose refined end lies before its start is no detection; it is pooled as if it had no length.
-        second, _ = self(batch, index, torch.cat([refined[:, :1], torch.maximum(*refined.split(1, 1))], 1))
-        return first.cpu(), second.cpu(), refined.cpu()
+        second, _ = self(batch, video, torch.cat([refined[:, :1], torch.maximum(*refined.split(1, 1))], 1))
+        return first, second, refined
